@@ -1,0 +1,151 @@
+/**
+ * A query as a plain value: it crosses threads, has a stable key, and can be checked against a row
+ * anywhere. `matches` is the definition of what a query means; an index only finds rows faster.
+ */
+import { SyncError } from './errors.ts'
+import { afterPrefix, AFTER_ALL, compareIds, compareKeys, shadowKey, type ShadowKey } from './keys.ts'
+import { own, type CollectionSpec, type Row } from './schema.ts'
+
+export type Scalar = string | number | boolean | null
+
+/** One field's condition: a value, a range of one kind, a prefix, or one of several values. */
+export type Condition<V = Scalar> =
+  | V
+  | null
+  | { readonly gt?: V; readonly gte?: V; readonly lt?: V; readonly lte?: V }
+  | { readonly startsWith: string }
+  | { readonly in: ReadonlyArray<V | null> }
+
+/** Conditions on fields; all of them must hold. */
+export type Where<T> = { readonly [F in keyof T & string]?: Condition<NonNullable<T[F]>> | undefined }
+
+export type Direction = 'asc' | 'desc'
+
+/** Where a page of a sorted query ended: the sort key and the id of its last row. */
+export interface Position {
+  readonly key: ShadowKey | null
+  readonly id: string
+}
+
+export interface Query {
+  readonly collection: string
+  readonly where: Readonly<Record<string, Condition>>
+  readonly order?: { readonly field: string; readonly dir: Direction } | undefined
+  readonly limit?: number | undefined
+  readonly after?: Position | undefined
+  readonly select?: readonly string[] | undefined
+}
+
+/** Equal queries have equal keys, whatever the order in which conditions were given. */
+export function queryKey(query: Query): string {
+  const where = Object.entries(query.where).sort(([a], [b]) => compareIds(a, b))
+  return JSON.stringify([query.collection, where, query.order ?? null, query.limit ?? null, query.after ?? null, query.select ?? null])
+}
+
+type Bound = ShadowKey | typeof AFTER_ALL
+
+/** A field's condition as stretches of shadow keys, which is what both an index and a scan test. */
+export interface Stretch {
+  readonly lower: ShadowKey
+  readonly lowerOpen: boolean
+  readonly upper: Bound
+  readonly upperOpen: boolean
+}
+
+/** A query made ready for one collection: conditions as stretches, comparator, row test. */
+export interface CompiledQuery {
+  readonly query: Query
+  readonly fields: ReadonlyMap<string, readonly Stretch[]>
+  readonly matches: (row: Row) => boolean
+  readonly sortKey: (row: Row) => ShadowKey | null
+  /** Total order of results: sort key, then id, both reversed for `desc`. */
+  readonly compare: (a: Position, b: Position) => number
+}
+
+/** @throws SyncError `invalid_argument` if a condition cannot be understood. */
+export function compileQuery(query: Query, spec: CollectionSpec): CompiledQuery {
+  const fields = new Map<string, readonly Stretch[]>()
+  for (const [field, condition] of Object.entries(query.where)) {
+    if (condition === undefined) continue
+    fields.set(field, stretches(field, condition, spec.folded.has(field)))
+  }
+  const { order, limit } = query
+  if (limit !== undefined && (!Number.isSafeInteger(limit) || limit < 0)) bad(`limit must be a whole number from 0, not ${String(limit)}`)
+  if (order !== undefined && order.dir !== 'asc' && order.dir !== 'desc') bad(`orderBy takes "asc" or "desc", not ${JSON.stringify(order.dir)}`)
+  const tests = [...fields].map(([field, list]) => ({ field, list, fold: spec.folded.has(field) }))
+  const matches = (row: Row): boolean => tests.every(({ field, list, fold }) => contains(list, shadowKey(own(row, field), fold)))
+  const sortKey = order === undefined ? () => null : (row: Row) => shadowKey(own(row, order.field), spec.folded.has(order.field))
+  const sign = order?.dir === 'desc' ? -1 : 1
+  const compare = (a: Position, b: Position): number => {
+    const byKey = a.key === null || b.key === null ? 0 : compareKeys(a.key, b.key)
+    return sign * (byKey === 0 ? compareIds(a.id, b.id) : byKey)
+  }
+  return { query, fields, matches, sortKey, compare }
+}
+
+function contains(list: readonly Stretch[], key: ShadowKey): boolean {
+  return list.some(({ lower, lowerOpen, upper, upperOpen }) => {
+    const low = compareKeys(lower, key)
+    if (low > 0 || (low === 0 && lowerOpen)) return false
+    const high = compareKeys(key, upper as ShadowKey)
+    return high < 0 || (high === 0 && !upperOpen)
+  })
+}
+
+function stretches(field: string, condition: Condition, fold: boolean): readonly Stretch[] {
+  if (typeof condition !== 'object' || condition === null) return [exactly(shadowKey(condition, fold))]
+  if ('in' in condition) {
+    if (!Array.isArray(condition.in)) bad(`${field}: "in" takes a list of values`)
+    const keys = (condition.in as readonly Scalar[]).map((value) => shadowKey(scalar(field, value), fold)).sort(compareKeys)
+    return keys.filter((key, at) => at === 0 || compareKeys(keys[at - 1]!, key) !== 0).map(exactly)
+  }
+  if ('startsWith' in condition) {
+    if (typeof condition.startsWith !== 'string') bad(`${field}: "startsWith" takes a string`)
+    const lower = shadowKey(condition.startsWith, fold) as readonly [3, string]
+    const after = afterPrefix(lower[1])
+    return [{ lower, lowerOpen: false, upper: after === null ? [4] : [3, after], upperOpen: true }]
+  }
+  return [range(field, condition, fold)]
+}
+
+function range(field: string, condition: { readonly [op: string]: unknown }, fold: boolean): Stretch {
+  let lower: ShadowKey | undefined
+  let upper: Bound | undefined
+  let lowerOpen = false
+  let upperOpen = false
+  for (const [op, value] of Object.entries(condition)) {
+    if (value === undefined) continue
+    if (value === null) bad(`${field}: a range has no place for null; use {${field}: null} for missing values`)
+    const key = shadowKey(scalar(field, value), fold)
+    if (op === 'gt' || op === 'gte') [lower, lowerOpen] = [key, op === 'gt']
+    else if (op === 'lt' || op === 'lte') [upper, upperOpen] = [key, op === 'lt']
+    else bad(`${field}: unknown condition "${op}"; use gt, gte, lt, lte, startsWith or in`)
+  }
+  const kind = (lower ?? upper)?.[0]
+  if (kind === undefined) bad(`${field}: an empty condition; give a value, a range, startsWith or in`)
+  if (lower !== undefined && upper !== undefined && lower[0] !== upper[0]) bad(`${field}: both ends of a range must be of one kind`)
+  // A range stays within its kind: {gte: 5} finds numbers, never strings.
+  return {
+    lower: lower ?? lowest(kind),
+    lowerOpen,
+    upper: upper ?? ([kind + 1] as unknown as Bound),
+    upperOpen: upper === undefined || upperOpen,
+  }
+}
+
+function lowest(kind: number): ShadowKey {
+  return kind === 1 ? [1, 0] : kind === 2 ? [2, -Infinity] : [3, '']
+}
+
+function exactly(key: ShadowKey): Stretch {
+  return { lower: key, lowerOpen: false, upper: key, upperOpen: false }
+}
+
+function scalar(field: string, value: unknown): Scalar {
+  if (value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value
+  return bad(`${field}: ${typeof value} cannot be compared; use a string, number, boolean or null`)
+}
+
+function bad(what: string): never {
+  throw new SyncError('invalid_argument', `The query cannot be run: ${what}.`)
+}
