@@ -1,0 +1,83 @@
+/**
+ * What crosses between page and worker: types only. Control calls go through Comlink (`WorkerApi`);
+ * rows, status and token requests go over one MessagePort (`ToPage`, `ToWorker`, R39).
+ */
+import type { Ceiling } from '../engine/settle.ts'
+import type { QuarantinedItem, SessionRecord, Status, StorageMode } from '../engine/status.ts'
+import type { Timeouts, TokenReason } from '../engine/transport.ts'
+import type { PlainError } from '../errors.ts'
+import type { ShadowKey } from '../keys.ts'
+import type { LogFields, LogLevel } from '../log.ts'
+import type { Capabilities } from '../protocol/capabilities.ts'
+import type { Query } from '../query.ts'
+import type { PlainSchema } from '../schema.ts'
+
+export type { Capabilities, Ceiling, QuarantinedItem, SessionRecord, Status, StorageMode, Timeouts, TokenReason }
+
+/** Page and worker must come from the same build line (checked by the handshake). */
+export const WIRE_VERSION = 1
+
+export interface OpenRequest {
+  readonly wire: number
+  readonly name: string
+  readonly account: string | null
+  /** Absolute URL, no trailing slash. */
+  readonly endpoint: string
+  /** Null for the app's own worker, which brings its schema. */
+  readonly schema: PlainSchema | null
+  readonly schemaHash: string
+  readonly schemaVersion: number
+  readonly rate: number | null
+  readonly capabilities: Partial<Capabilities>
+  readonly poll: number
+  readonly timeouts: Partial<Timeouts>
+  readonly ceiling: Partial<Ceiling>
+  readonly debug: boolean
+}
+
+/** Answers are data: an error is returned, not thrown, since an exception loses its code on the way. */
+export type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: PlainError }
+
+export interface WorkerApi {
+  /** Posts a first `status` on `port` at once, before any storage is touched: the page takes it as the sign of life. */
+  open(request: OpenRequest, port: MessagePort): Promise<Answer<null>>
+  get(collection: string, ids: readonly string[]): Promise<Answer<unknown[]>>
+  count(query: Query): Promise<Answer<number>>
+  now(timeout: number): Promise<Answer<null>>
+  pause(): Promise<Answer<null>>
+  resume(): Promise<Answer<null>>
+  restart(): Promise<Answer<null>>
+  close(): Promise<Answer<null>>
+}
+
+export interface WireRow {
+  readonly id: string
+  /** Sort key of the query's order (`compileQuery().sortKey`), so that the page can sort rows whose order field is not selected. */
+  readonly key: ShadowKey | null
+  readonly data: unknown
+  readonly stale: boolean
+}
+
+/** Stream messages, worker to page. A `batch` closes a consistent step when `last` is true. */
+export type ToPage =
+  | { readonly kind: 'status'; readonly status: Status }
+  | { readonly kind: 'history'; readonly sessions: readonly SessionRecord[] }
+  | { readonly kind: 'quarantine'; readonly count: number; readonly items: readonly QuarantinedItem[] }
+  | { readonly kind: 'token'; readonly request: number; readonly reason: TokenReason }
+  | { readonly kind: 'token-cancel'; readonly request: number }
+  | { readonly kind: 'log'; readonly level: LogLevel; readonly event: string; readonly fields: LogFields | undefined }
+  /** `reset` says that rows delivered earlier are void: the stream begins anew. `removed` applies before `rows`. */
+  | { readonly kind: 'rows'; readonly stream: number; readonly reset: boolean; readonly rows: readonly WireRow[]; readonly removed: readonly string[]; readonly last: boolean }
+  | { readonly kind: 'columns'; readonly stream: number; readonly reset: boolean; readonly slots: Uint32Array; readonly values: readonly Float64Array[]; readonly last: boolean }
+  | { readonly kind: 'failed'; readonly stream: number; readonly error: PlainError }
+
+/** How a stream delivers: one answer, a followed answer, or typed arrays followed. */
+export type StreamMode = 'once' | 'live' | 'columns'
+
+export type ToWorker =
+  | { readonly kind: 'open-stream'; readonly stream: number; readonly mode: StreamMode; readonly query: Query }
+  | { readonly kind: 'close-stream'; readonly stream: number }
+  | { readonly kind: 'follow'; readonly what: 'history' | 'quarantine'; readonly on: boolean }
+  | { readonly kind: 'token'; readonly request: number; readonly token: string }
+  | { readonly kind: 'token-failed'; readonly request: number; readonly message: string }
+  | { readonly kind: 'page'; readonly event: 'visible' | 'hidden' | 'online' | 'offline' }
