@@ -3,7 +3,7 @@
  * rows, status and token requests go over one MessagePort (`ToPage`, `ToWorker`, R39).
  */
 import type { Ceiling } from '../engine/settle.ts'
-import type { QuarantinedItem, SessionRecord, Status, StorageMode } from '../engine/status.ts'
+import type { Facts, QuarantinedItem, SessionRecord, Status, StorageMode } from '../engine/status.ts'
 import type { Timeouts, TokenReason } from '../engine/transport.ts'
 import type { PlainError } from '../errors.ts'
 import type { ShadowKey } from '../keys.ts'
@@ -12,7 +12,7 @@ import type { Capabilities } from '../protocol/capabilities.ts'
 import type { Query } from '../query.ts'
 import type { PlainSchema } from '../schema.ts'
 
-export type { Capabilities, Ceiling, QuarantinedItem, SessionRecord, Status, StorageMode, Timeouts, TokenReason }
+export type { Capabilities, Ceiling, Facts, QuarantinedItem, SessionRecord, Status, StorageMode, Timeouts, TokenReason }
 
 /** Page and worker must come from the same build line (checked by the handshake). */
 export const WIRE_VERSION = 1

@@ -1,0 +1,152 @@
+/**
+ * `createSync`: the app's handle on one synchronised database, wired from the parts of this folder (R38).
+ * Synchronous and free of side effects on a server, where there is nothing to start. Every promise it gives
+ * settles: each has a deadline and is rejected when the worker ends (I20).
+ */
+import { systemClock, type Clock } from '../clock.ts'
+import { SyncError, toPlain, type ErrorCode } from '../errors.ts'
+import { silentLog } from '../log.ts'
+import { compileSchema, type Collections } from '../schema.ts'
+import type { Facts, Status, ToPage } from '../worker/api.ts'
+import type { Sync, SyncControl, SyncOptions, WaitOptions } from './api.ts'
+import { createAttendance } from './audience.ts'
+import { createCollection, type Link } from './collection.ts'
+import { connect, spawnPackaged, type Connection } from './connect.ts'
+import { openRequest } from './options.ts'
+import { currentPage, followPage, type Page } from './page.ts'
+import { createValueStore } from './store.ts'
+import { createStreams, type Streams } from './streams.ts'
+import { createTokenDesk } from './token.ts'
+
+/** Where the client runs; tests give their own. */
+export interface Surroundings {
+  readonly clock: Clock
+  readonly page: Page | null
+  /** Address that relative endpoints are resolved against. */
+  readonly base: string
+  /** False on a server: the client then starts nothing and refuses every call. */
+  readonly canRun: boolean
+}
+
+/**
+ * Opens the synchronised database and starts to sync, by itself. Returns at once.
+ * @throws SyncError `invalid_argument`, `schema_invalid`, `schema_needs_worker`: mistakes in the options.
+ */
+export function createSync<const C extends Collections>(options: SyncOptions<C>): Sync<C> {
+  return createClient(options, {
+    clock: systemClock,
+    page: currentPage(),
+    base: typeof document === 'undefined' ? (globalThis.location?.href ?? NO_BASE) : document.baseURI,
+    canRun: typeof Worker !== 'undefined' && (typeof document !== 'undefined' || typeof indexedDB !== 'undefined'),
+  })
+}
+
+const NO_BASE = 'http://localhost/'
+const WAIT_MS = 60_000
+
+const NOTHING_KNOWN: Facts = {
+  deviceId: null,
+  sessionId: null,
+  role: 'follower',
+  lastSyncedAt: null,
+  pendingAcks: 0,
+  stuck: 0,
+  unreadable: 0,
+  quarantined: 0,
+  records: { settled: 0, unsettled: 0 },
+  inbox: { pages: 0, records: 0 },
+  storage: { mode: 'best-effort', usage: null, quota: null },
+}
+
+export function createClient<const C extends Collections>(options: SyncOptions<C>, { clock, page, base, canRun }: Surroundings): Sync<C> {
+  const request = openRequest(options, base)
+  const { token, worker, log = silentLog } = options
+  const specs = compileSchema(options.schema)
+
+  const status = createValueStore<Status>({ ...NOTHING_KNOWN, phase: 'starting' })
+  const history = createValueStore<ReturnType<SyncControl['history']['getSnapshot']>>({ sessions: [] }, following('history'))
+  const quarantine = createValueStore<ReturnType<SyncControl['quarantine']['getSnapshot']>>({ count: 0, items: [] }, following('quarantine'))
+
+  const streams: Streams = createStreams((message) => connection.post(message))
+  const desk = createTokenDesk(token, (message) => connection.post(message))
+  let leavePage: () => void = () => undefined
+  const connection: Connection = canRun
+    ? connect({ spawn: spawner(worker), request, clock, receive, ended })
+    : nowhere()
+  if (canRun && page !== null) leavePage = followPage(page, (message) => connection.post(message))
+
+  const link: Link = { call: connection.call, guard: connection.guard, openStream: streams.open, clock }
+  const control: SyncControl = {
+    ready: connection.opened,
+    status,
+    history,
+    quarantine,
+    now: async ({ timeout = WAIT_MS, signal }: WaitOptions = {}) => {
+      if (!Number.isFinite(timeout) || timeout <= 0) throw new SyncError('invalid_argument', 'now: timeout must be a number of milliseconds above 0.')
+      // The worker keeps the time; a second more here tells its own answer from a worker that gives none.
+      await connection.call('now', [timeout], { timeout: timeout + 1_000, signal })
+    },
+    pause: async () => void (await connection.call('pause', [])),
+    resume: async () => void (await connection.call('resume', [])),
+    restart: async () => void (await connection.call('restart', [])),
+    close: () => connection.close(),
+  }
+  const collections = Object.fromEntries([...specs].map(([name, spec]) => [name, createCollection(spec, link)]))
+  return { ...collections, ...control } as Sync<C>
+
+  function receive(message: ToPage): void {
+    switch (message.kind) {
+      case 'status':
+        return status.set(message.status)
+      case 'history':
+        return history.set({ sessions: message.sessions })
+      case 'quarantine':
+        return quarantine.set({ count: message.count, items: message.items })
+      case 'token':
+        return desk.ask(message.request, message.reason)
+      case 'token-cancel':
+        return desk.cancel(message.request)
+      case 'log':
+        return log(message.level, message.event, message.fields)
+      default:
+        return streams.deliver(message)
+    }
+  }
+
+  function ended(error: SyncError): void {
+    leavePage()
+    desk.cancelAll()
+    streams.fail(error)
+    status.set({ ...factsOf(status.getSnapshot()), ...endPhase(error) })
+  }
+
+  function following(what: 'history' | 'quarantine') {
+    const follow = (on: boolean) => () => connection.post({ kind: 'follow', what, on })
+    return createAttendance(clock, follow(true), follow(false))
+  }
+}
+
+function spawner(worker: Worker | (() => Worker) | undefined): () => Worker {
+  return worker === undefined ? spawnPackaged : typeof worker === 'function' ? worker : () => worker
+}
+
+const STORAGE_CODES: ReadonlySet<ErrorCode> = new Set(['storage_unavailable', 'storage_full', 'storage_closed', 'storage_failed'])
+
+function endPhase(error: SyncError) {
+  if (error.code === 'closed') return { phase: 'closed' } as const
+  return { phase: STORAGE_CODES.has(error.code) ? 'storage-problem' : 'stopped', error: toPlain(error) } as const
+}
+
+function factsOf(status: Status): Facts {
+  const facts = (Object.keys(NOTHING_KNOWN) as Array<keyof Facts>).map((fact) => [fact, status[fact]])
+  return Object.fromEntries(facts) as Facts
+}
+
+/** The connection on a server: it takes everything and answers nothing but this. */
+function nowhere(): Connection {
+  const refuse = (): Promise<never> =>
+    Promise.reject(new SyncError('storage_unavailable', 'Tidegate runs in browsers only: here is no Worker with IndexedDB. On a server, render without data.'))
+  const opened = refuse()
+  opened.catch(() => undefined)
+  return { opened, call: refuse, guard: refuse, post: () => undefined, close: async () => undefined }
+}

@@ -1,0 +1,63 @@
+/**
+ * The row and column streams of one client, told apart by number on the one MessagePort (R39).
+ * A stream that can deliver nothing any more says so once: nothing waits for a dead worker (I20).
+ */
+import { fromPlain, type SyncError } from '../errors.ts'
+import type { Query } from '../query.ts'
+import type { StreamMode, ToPage, ToWorker } from '../worker/api.ts'
+
+type Message<K extends ToPage['kind']> = Extract<ToPage, { readonly kind: K }>
+export type StreamMessage = Message<'rows' | 'columns' | 'failed'>
+
+export interface StreamSink {
+  readonly rows?: (message: Message<'rows'>) => void
+  readonly columns?: (message: Message<'columns'>) => void
+  /** The stream is over. */
+  readonly failed: (error: SyncError) => void
+}
+
+/** Opens a stream; returns the way to close it. */
+export type OpenStream = (mode: StreamMode, query: Query, sink: StreamSink) => () => void
+
+export interface Streams {
+  readonly open: OpenStream
+  deliver(message: StreamMessage): void
+  /** Ends every stream, also those opened later. */
+  fail(error: SyncError): void
+}
+
+export function createStreams(post: (message: ToWorker) => void): Streams {
+  const sinks = new Map<number, StreamSink>()
+  let opened = 0
+  let ended: SyncError | null = null
+
+  return {
+    open(mode, query, sink) {
+      const stream = ++opened
+      sinks.set(stream, sink)
+      if (ended === null) post({ kind: 'open-stream', stream, mode, query })
+      else queueMicrotask(() => failOne(stream, ended))
+      return () => {
+        if (sinks.delete(stream)) post({ kind: 'close-stream', stream })
+      }
+    },
+
+    deliver(message) {
+      const sink = sinks.get(message.stream)
+      if (message.kind === 'rows') sink?.rows?.(message)
+      else if (message.kind === 'columns') sink?.columns?.(message)
+      else failOne(message.stream, fromPlain(message.error))
+    },
+
+    fail(error) {
+      ended = error
+      for (const stream of [...sinks.keys()]) failOne(stream, error)
+    },
+  }
+
+  function failOne(stream: number, error: SyncError | null): void {
+    const sink = sinks.get(stream)
+    sinks.delete(stream)
+    if (error !== null) sink?.failed(error)
+  }
+}
