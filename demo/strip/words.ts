@@ -1,0 +1,55 @@
+/** A status as a sentence: what is happening, and what it means for the visitor. */
+import type { Status } from '../../src/index.ts'
+import { count, duration, percent, time } from '../format.ts'
+
+export interface Words {
+  readonly phase: string
+  readonly detail: string
+  readonly mood: 'busy' | 'good' | 'calm' | 'bad'
+}
+
+const since = ({ lastSyncedAt }: Status): string => (lastSyncedAt === null ? 'Never in sync yet' : `In sync as of ${time(lastSyncedAt)}`)
+
+/**
+ * @param cut the demo's own Offline switch is on
+ * @param now wall time, for count-downs
+ */
+export function statusWords(status: Status, cut: boolean, now: number): Words {
+  if (cut && status.phase !== 'starting' && status.phase !== 'settling' && status.phase !== 'stopped')
+    return { phase: 'Offline', detail: `By your switch. ${since(status)}; all of it works`, mood: 'calm' }
+  switch (status.phase) {
+    case 'starting':
+      return { phase: 'Opening', detail: 'The local database is being opened', mood: 'busy' }
+    case 'connecting':
+      return { phase: 'Connecting', detail: 'Asking the server what is new', mood: 'busy' }
+    case 'draining': {
+      const { done, estimate, fraction, rate, etaMs } = status.progress
+      const share = fraction === null ? '' : `${percent(fraction)}, `
+      const of = estimate === null ? count(done) : `${count(done)} of ${count(estimate)}`
+      const left = etaMs === null || rate === 0 ? '' : `, ${duration(etaMs)} left`
+      return { phase: 'Receiving', detail: `${share}${of} · ${count(rate)}/s${left}`, mood: 'busy' }
+    }
+    case 'settling':
+      return { phase: 'In sync', detail: `${count(status.records.unsettled)} records are being filed into their tables`, mood: 'good' }
+    case 'idle':
+      return { phase: 'In sync', detail: since(status).replace('In sync as', 'As'), mood: 'good' }
+    case 'waiting': {
+      const seconds = Math.max(0, Math.ceil((status.retryAt - now) / 1000))
+      const unreachable = status.error.code === 'endpoint_unreachable' || status.error.code === 'token_failed'
+      const again = seconds === 0 ? 'Trying again' : `Trying again in ${duration(seconds * 1000)}`
+      return { phase: unreachable ? 'No connection' : 'Interrupted', detail: `${again}. ${since(status)}`, mood: 'calm' }
+    }
+    case 'offline':
+      return { phase: 'Offline', detail: `No network. ${since(status)}; all of it works`, mood: 'calm' }
+    case 'paused':
+      return { phase: 'Paused', detail: since(status), mood: 'calm' }
+    case 'needs-auth':
+      return { phase: 'Not signed in', detail: `${since(status)}. ${status.error.message}`, mood: 'bad' }
+    case 'storage-problem':
+      return { phase: 'Storage trouble', detail: status.error.message, mood: 'bad' }
+    case 'stopped':
+      return { phase: 'Stopped', detail: status.error.message, mood: 'bad' }
+    case 'closed':
+      return { phase: 'Closed', detail: 'This tab no longer follows', mood: 'calm' }
+  }
+}
