@@ -38,6 +38,18 @@ export function compareIds(a: string, b: string): number {
   return a === b ? 0 : a < b ? -1 : 1
 }
 
+/** Where a row stands in a query's order: its sort key (null without an order) and its id. */
+export interface Position {
+  readonly key: ShadowKey | null
+  readonly id: string
+}
+
+/** The total order of results: sort key, then id, both reversed for `desc`. */
+export function positionOrder(dir: 'asc' | 'desc'): (a: Position, b: Position) => number {
+  const sign = dir === 'desc' ? -1 : 1
+  return (a, b) => sign * ((a.key !== null && b.key !== null && compareKeys(a.key, b.key)) || compareIds(a.id, b.id))
+}
+
 // Letters that Unicode does not take apart into a base letter and a mark.
 const UNDECOMPOSED: Readonly<Record<string, string>> = {
   ß: 'ss', æ: 'ae', œ: 'oe', ø: 'o', đ: 'd', ð: 'd', þ: 'th', ł: 'l', ħ: 'h', ı: 'i', ŧ: 't',

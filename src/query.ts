@@ -3,7 +3,7 @@
  * anywhere. `matches` is the definition of what a query means; an index only finds rows faster.
  */
 import { SyncError } from './errors.ts'
-import { afterPrefix, AFTER_ALL, compareIds, compareKeys, shadowKey, type ShadowKey } from './keys.ts'
+import { afterPrefix, AFTER_ALL, compareIds, compareKeys, positionOrder, shadowKey, type Position, type ShadowKey } from './keys.ts'
 import { own, type CollectionSpec, type Row } from './schema.ts'
 
 export type Scalar = string | number | boolean | null
@@ -21,17 +21,14 @@ export type Where<T> = { readonly [F in keyof T & string]?: Condition<NonNullabl
 
 export type Direction = 'asc' | 'desc'
 
-/** Where a page of a sorted query ended: the sort key and the id of its last row. */
-export interface Position {
-  readonly key: ShadowKey | null
-  readonly id: string
-}
+export type { Position }
 
 export interface Query {
   readonly collection: string
   readonly where: Readonly<Record<string, Condition>>
   readonly order?: { readonly field: string; readonly dir: Direction } | undefined
   readonly limit?: number | undefined
+  /** Where the page before this one ended. */
   readonly after?: Position | undefined
   readonly select?: readonly string[] | undefined
 }
@@ -75,12 +72,7 @@ export function compileQuery(query: Query, spec: CollectionSpec): CompiledQuery 
   const tests = [...fields].map(([field, list]) => ({ field, list, fold: spec.folded.has(field) }))
   const matches = (row: Row): boolean => tests.every(({ field, list, fold }) => contains(list, shadowKey(own(row, field), fold)))
   const sortKey = order === undefined ? () => null : (row: Row) => shadowKey(own(row, order.field), spec.folded.has(order.field))
-  const sign = order?.dir === 'desc' ? -1 : 1
-  const compare = (a: Position, b: Position): number => {
-    const byKey = a.key === null || b.key === null ? 0 : compareKeys(a.key, b.key)
-    return sign * (byKey === 0 ? compareIds(a.id, b.id) : byKey)
-  }
-  return { query, fields, matches, sortKey, compare }
+  return { query, fields, matches, sortKey, compare: positionOrder(order?.dir ?? 'asc') }
 }
 
 function contains(list: readonly Stretch[], key: ShadowKey): boolean {

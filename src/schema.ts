@@ -137,13 +137,21 @@ export function compileSchema(schema: Schema): ReadonlyMap<string, CollectionSpe
 }
 
 function compile(name: string, options: CollectionOptions<Row>): CollectionSpec {
+  const { validate } = options
+  return { ...compileShape(name, options), check: validate ? checker(name, validate) : () => null }
+}
+
+/** All of a collection but its validator: what the page needs, which checks no rows. */
+export type CollectionShape = Omit<CollectionSpec, 'check'>
+
+export function compileShape(name: string, options: CollectionOptions<Row>): CollectionShape {
   const specs = (options.indexes ?? []).map(indexSpec)
   const folded = new Set(specs.flatMap((spec) => spec.parts.filter((part) => part.fold).map((part) => part.field)))
   // A field is folded everywhere or nowhere, so that an index and a scan can never disagree.
   const indexes = specs.map((spec) => ({ ...spec, parts: spec.parts.map(({ field }) => ({ field, fold: folded.has(field) })) }))
-  const { key = 'id', validate } = options
+  const { key = 'id' } = options
   const keyFields = typeof key === 'function' ? null : typeof key === 'string' ? [key] : key
-  return { name, indexes, folded, keyFields, idOf: idReader(key), check: validate ? checker(name, validate) : () => null }
+  return { name, indexes, folded, keyFields, idOf: idReader(key) }
 }
 
 function idReader(key: NonNullable<CollectionOptions<Row>['key']>): (row: Row) => string | null {
@@ -199,7 +207,8 @@ export function toPlainSchema(schema: Schema): PlainSchema {
 
 /** A stable text of everything that shapes stored rows and indexes (R30): same version, other hash is `schema_conflict`. */
 export function schemaHash(schema: Schema): string {
-  const parts = [...compileSchema(schema).values()]
+  const parts = Object.entries(schema.collections)
+    .map(([name, { options }]) => compileShape(name, options))
     .map((spec) => ({ name: spec.name, key: spec.keyFields, indexes: spec.indexes.map((index) => index.parts) }))
     .sort((a, b) => (a.name < b.name ? -1 : 1))
   return JSON.stringify(parts)
