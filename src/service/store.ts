@@ -6,10 +6,13 @@
  *
  * Promises of every store:
  * - `acceptAcks` is durable before it resolves; keys are worked off later and never lost (FAQ-6.0, FAQ-6.1).
+ * - A session is closed over what was pending at its start: everything of that is handed out in it, with its
+ *   newest data, unless it was acknowledged, or left the user's sight, before its turn came (ITEM-1, R32).
  * - Within one session an object is handed out at most once (FETCH-3), to one caller only (FETCH-4).
- * - An item not yet handed out carries its newest data (ITEM-1); everything pending at the start of a
- *   session is handed out in that session.
- * - A revision grows with every change of an object, also on delete and on re-creation (ITEM-5).
+ * - Handing out marks nothing as held; only an acknowledgement does (FAQ-2.1).
+ * - A revision grows with every change of an object, also on delete and on re-creation (ITEM-5). A write that
+ *   changes nothing changes no revision (R37).
+ * - Data is kept as the JSON it came as; no key is special, not even `__proto__` (R37).
  */
 
 /** Who is asking. The ledger is keyed by all three (O-21): another user is another device. */
@@ -30,20 +33,31 @@ export interface StoredObject {
 }
 
 /** One item handed out: the newest state of an object, or its deletion. */
-export interface HandedItem extends StoredObject {
+export interface HandedItem {
+  readonly type: string
+  readonly id: string
+  readonly revision: number
   /** `created` until any revision was acknowledged by this device (FAQ-5.1). */
   readonly event: 'created' | 'updated' | 'deleted'
+  /** Opaque, at most 200 URL-safe characters; the same for the same revision in every session (ACK-3). */
   readonly ackKey: string
-  /** For `deleted`: the key fields of the object as last known, at least `id` (ITEM-2). */
-  readonly keyFields: JsonObject
+  /** JSON text of the whole data; for `deleted` of the key fields alone, at least `id` (ITEM-2). */
+  readonly json: string
 }
 
-export interface OpenedSession {
-  /** Null: nothing is pending, no session was made. */
-  readonly session: { readonly id: string; readonly pending: number } | null
-  /** True if this device had never started a session here (R13, `device=new`). */
-  readonly deviceIsNew: boolean
-}
+export type OpenedSession =
+  | {
+      readonly kind: 'opened'
+      readonly session: string
+      /** How many items wait; the session may hand out fewer. */
+      readonly pending: number
+      /** True if this device had never started a session here, or was forgotten (R13, `device=new`). */
+      readonly deviceIsNew: boolean
+    }
+  /** Nothing is pending; no session was made. */
+  | { readonly kind: 'nothing'; readonly deviceIsNew: boolean }
+  /** The user has as many active sessions as are allowed (RATE-2); nothing was changed. */
+  | { readonly kind: 'too_many' }
 
 export type TakenPage =
   | { readonly kind: 'page'; readonly items: readonly HandedItem[]; readonly left: number }
@@ -52,17 +66,49 @@ export type TakenPage =
   /** No such session for this device, or expired (DEV-4, FETCH-5). */
   | { readonly kind: 'gone' }
 
-export interface WriteScope {
+export interface PageLimits {
+  /** Largest number of items. */
+  readonly limit: number
+  /** Ceiling of the page's JSON text in bytes; a single larger item makes a page of its own (R11). */
+  readonly bytes: number
+  /** What the user may see now; nothing else is handed out, whatever was true at the start (S10). */
+  readonly sees: readonly string[]
+}
+
+export interface WorkOff {
+  /** Only this device's keys. */
+  readonly device?: DeviceRef | undefined
+  /** Only keys taken in at least this long ago. */
+  readonly minAgeMs?: number | undefined
+  /** Stop after about so many keys. */
+  readonly limit?: number | undefined
+}
+
+export interface Writer {
   readonly account: string
   /** Idempotency keys are scoped by tenant and user (R17). */
   readonly user: string
+  /** An object outside these scopes does not exist for the writer; absent: everything is in sight. */
+  readonly sees?: readonly string[] | undefined
 }
 
 export type WriteOp =
-  /** Without `id` the store makes one: the next free whole number of that type. */
-  | { readonly kind: 'create'; readonly type: string; readonly id?: string | undefined; readonly data: JsonObject; readonly scopes?: readonly string[] | undefined }
+  /** The id is `id`, else `data.id`, else the next free whole number of that type. */
+  | {
+      readonly kind: 'create'
+      readonly type: string
+      readonly id?: string | undefined
+      readonly data: JsonObject
+      readonly scopes?: readonly string[] | undefined
+    }
   /** Fields given replace the stored ones, others stay. */
-  | { readonly kind: 'update'; readonly type: string; readonly id: string; readonly patch: JsonObject; readonly scopes?: readonly string[] | undefined }
+  | {
+      readonly kind: 'update'
+      readonly type: string
+      readonly id: string
+      readonly patch: JsonObject
+      readonly scopes?: readonly string[] | undefined
+    }
   | { readonly kind: 'delete'; readonly type: string; readonly id: string }
 
 export type WriteResult =
@@ -75,39 +121,70 @@ export type WriteResult =
 
 export interface ImportRecord {
   readonly type: string
+  /** Holds `id`: a whole number, or a string. */
   readonly data: JsonObject
   readonly scopes?: readonly string[] | undefined
+}
+
+export interface ListPage {
+  /** From 1. */
+  readonly page: number
+  readonly perPage: number
+  readonly ids?: readonly string[] | undefined
+  /** Default: by id, ascending. */
+  readonly sortBy?: { readonly field: string; readonly dir: 'asc' | 'desc' } | undefined
 }
 
 export interface SyncStore {
   /** Changes when revisions or ledgers no longer continue what devices have seen (R14, R33). */
   readonly epoch: string
-  /** `scopes`: what the user may see; an object is visible if it shares a scope with the user (R34). */
-  openSession(device: DeviceRef, scopes: readonly string[]): Promise<OpenedSession>
-  /** @param bytes soft ceiling of the page's JSON text; a page holds at least one item. */
-  takePage(device: DeviceRef, session: string, limit: number, bytes: number): Promise<TakenPage>
+  /** @param sees scopes of the user; an object is in sight if it shares a scope with the user (R34). */
+  openSession(device: DeviceRef, sees: readonly string[], maxSessions: number): Promise<OpenedSession>
+  takePage(device: DeviceRef, session: string, limits: PageLimits): Promise<TakenPage>
   /** Unknown, foreign, stale and repeated keys are ignored (ACK-7, R33). */
   acceptAcks(device: DeviceRef, keys: readonly string[]): Promise<void>
-  /** Works off what `acceptAcks` took in; resolves when nothing taken in before the call is left. */
-  workOffAcks(): Promise<void>
-  /** Live sessions of a user, for the limit of RATE-2. */
-  countSessions(account: string, user: string): Promise<number>
-  write(scope: WriteScope, op: WriteOp, idempotencyKey?: string): Promise<WriteResult>
-  read(account: string, scopes: readonly string[], type: string, id: string): Promise<StoredObject | null>
-  list(account: string, scopes: readonly string[], type: string, page: ListPage): Promise<{ readonly objects: readonly StoredObject[]; readonly count: number }>
+  /** Works off what `acceptAcks` took in; without options, everything taken in before the call. */
+  workOffAcks(options?: WorkOff): Promise<void>
+  write(writer: Writer, op: WriteOp, idempotencyKey?: string): Promise<WriteResult>
+  read(account: string, sees: readonly string[], type: string, id: string): Promise<StoredObject | null>
+  list(
+    account: string,
+    sees: readonly string[],
+    type: string,
+    page: ListPage,
+  ): Promise<{ readonly objects: readonly StoredObject[]; readonly count: number }>
   /** Upsert of many records in one transaction, all or nothing; equal data changes no revision (R37). */
-  importRecords(account: string, records: readonly ImportRecord[], progress?: (done: number) => void): Promise<{ readonly changed: number }>
-  /** Forgets a device: its next start is that of a new one. */
+  importRecords(
+    account: string,
+    records: readonly ImportRecord[],
+    progress?: (done: number) => void,
+  ): Promise<{ readonly changed: number }>
+  /** Forgets a device: its next start is that of a new one, and keys of its earlier life count no more. */
   forget(device: DeviceRef): Promise<void>
   close(): Promise<void>
 }
 
-export interface ListPage {
-  readonly page: number
-  readonly perPage: number
-  readonly ids?: readonly string[] | undefined
-  readonly sortBy?: { readonly field: string; readonly dir: 'asc' | 'desc' } | undefined
-}
-
 /** The scope of objects written without one, and of users to whom no scopes were given. */
 export const EVERYONE = 'everyone'
+
+/** How long things are remembered, in milliseconds; every store takes other values as an option. */
+export interface Terms {
+  /** A session unused for so long is gone (O-2). */
+  readonly sessionIdle: number
+  /** No session lives longer than this (O-2). */
+  readonly sessionLife: number
+  /** A device silent for so long is forgotten and starts from nothing (O-22). */
+  readonly device: number
+  /** Idempotency keys are kept as long as a silent device (R17). */
+  readonly idempotency: number
+}
+
+const HOUR = 3_600_000
+const DAY = 24 * HOUR
+
+export const defaultTerms: Terms = { sessionIdle: HOUR, sessionLife: DAY, device: 90 * DAY, idempotency: 90 * DAY }
+
+/** Thrown by every operation of a store that was closed; answered with 503. */
+export class StoreClosedError extends Error {
+  override readonly name = 'StoreClosedError'
+}
