@@ -11,13 +11,18 @@ export type ShadowKey = readonly [0] | readonly [1, 0 | 1] | readonly [2, number
 export const AFTER_ALL: readonly [5] = [5]
 
 export function shadowKey(value: unknown, fold = false): ShadowKey {
+  return fold && typeof value === 'string' ? [3, foldText(value)] : unfoldedKey(value)
+}
+
+/** The shadow key of a field that is not folded. */
+export function unfoldedKey(value: unknown): ShadowKey {
   switch (typeof value) {
     case 'boolean':
       return [1, value ? 1 : 0]
     case 'number':
       return Number.isNaN(value) ? [0] : [2, value]
     case 'string':
-      return [3, fold ? foldText(value) : value]
+      return [3, value]
     case 'object':
       return value === null ? [0] : [4]
     default:

@@ -28,7 +28,7 @@ export interface Query {
   readonly where: Readonly<Record<string, Condition>>
   readonly order?: { readonly field: string; readonly dir: Direction } | undefined
   readonly limit?: number | undefined
-  /** Where the page before this one ended. */
+  /** Where the page before this one ended; its key need not be folded yet. */
   readonly after?: Position | undefined
   readonly select?: readonly string[] | undefined
 }
@@ -72,7 +72,14 @@ export function compileQuery(query: Query, spec: CollectionSpec): CompiledQuery 
   const tests = [...fields].map(([field, list]) => ({ field, list, fold: spec.folded.has(field) }))
   const matches = (row: Row): boolean => tests.every(({ field, list, fold }) => contains(list, shadowKey(own(row, field), fold)))
   const sortKey = order === undefined ? () => null : (row: Row) => shadowKey(own(row, order.field), spec.folded.has(order.field))
-  return { query, fields, matches, sortKey, compare: positionOrder(order?.dir ?? 'asc') }
+  return { query: foldedAfter(query, spec), fields, matches, sortKey, compare: positionOrder(order?.dir ?? 'asc') }
+}
+
+// The page does not fold; folding twice does no harm.
+function foldedAfter(query: Query, { folded }: CollectionSpec): Query {
+  const { order, after } = query
+  if (order === undefined || !folded.has(order.field) || after?.key?.[0] !== 3) return query
+  return { ...query, after: { ...after, key: shadowKey(after.key[1], true) } }
 }
 
 function contains(list: readonly Stretch[], key: ShadowKey): boolean {

@@ -137,24 +137,22 @@ export function compileSchema(schema: Schema): ReadonlyMap<string, CollectionSpe
 }
 
 function compile(name: string, options: CollectionOptions<Row>): CollectionSpec {
-  const { validate } = options
-  return { ...compileShape(name, options), check: validate ? checker(name, validate) : () => null }
-}
-
-/** All of a collection but its validator: what the page needs, which checks no rows. */
-export type CollectionShape = Omit<CollectionSpec, 'check'>
-
-export function compileShape(name: string, options: CollectionOptions<Row>): CollectionShape {
   const specs = (options.indexes ?? []).map(indexSpec)
   const folded = new Set(specs.flatMap((spec) => spec.parts.filter((part) => part.fold).map((part) => part.field)))
   // A field is folded everywhere or nowhere, so that an index and a scan can never disagree.
   const indexes = specs.map((spec) => ({ ...spec, parts: spec.parts.map(({ field }) => ({ field, fold: folded.has(field) })) }))
-  const { key = 'id' } = options
-  const keyFields = typeof key === 'function' ? null : typeof key === 'string' ? [key] : key
-  return { name, indexes, folded, keyFields, idOf: idReader(key) }
+  const { key = 'id', validate } = options
+  return { name, indexes, folded, keyFields: keyFieldsOf(key), idOf: idReader(key), check: validate ? checker(name, validate) : () => null }
 }
 
-function idReader(key: NonNullable<CollectionOptions<Row>['key']>): (row: Row) => string | null {
+type Key = NonNullable<CollectionOptions<Row>['key']>
+
+function keyFieldsOf(key: Key): readonly string[] | null {
+  return typeof key === 'function' ? null : typeof key === 'string' ? [key] : key
+}
+
+/** How a row of such a collection tells its canonical id. */
+export function idReader(key: Key): (row: Row) => string | null {
   if (typeof key === 'function') return (row) => canonicalId(key(row))
   if (typeof key === 'string') return (row) => canonicalId(own(row, key))
   return (row) => {
@@ -194,13 +192,13 @@ export interface PlainSchema {
  */
 export function toPlainSchema(schema: Schema): PlainSchema {
   const entries = Object.entries(schema.collections).map(([name, { options }]) => {
-    if (options.validate !== undefined || typeof options.key === 'function')
+    const { key = 'id', indexes = [], validate } = options
+    if (validate !== undefined || typeof key === 'function')
       throw new SyncError(
         'schema_needs_worker',
-        `"${name}" has a validator or a key function, which only the app's own worker can run. Write a worker file with startWorker({schema}) from "tidegate/worker" and pass it as createSync({worker}).`,
+        `"${name}" has a validator or a key function, which only the app's own worker can run: a file with startWorker({schema}) of "tidegate/worker", given to createSync({worker}).`,
       )
-    const { key, indexes } = options
-    return [name, { options: { ...(key === undefined ? {} : { key }), ...(indexes === undefined ? {} : { indexes }) } }] as const
+    return [name, { options: { key, indexes } }] as const
   })
   return { version: schema.version, collections: Object.fromEntries(entries) }
 }
@@ -208,8 +206,7 @@ export function toPlainSchema(schema: Schema): PlainSchema {
 /** A stable text of everything that shapes stored rows and indexes (R30): same version, other hash is `schema_conflict`. */
 export function schemaHash(schema: Schema): string {
   const parts = Object.entries(schema.collections)
-    .map(([name, { options }]) => compileShape(name, options))
-    .map((spec) => ({ name: spec.name, key: spec.keyFields, indexes: spec.indexes.map((index) => index.parts) }))
+    .map(([name, { options }]) => ({ name, key: keyFieldsOf(options.key ?? 'id'), indexes: (options.indexes ?? []).map((index) => indexSpec(index).parts) }))
     .sort((a, b) => (a.name < b.name ? -1 : 1))
   return JSON.stringify(parts)
 }
