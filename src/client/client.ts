@@ -4,9 +4,9 @@
  * settles: each has a deadline and is rejected when the worker ends (I20).
  */
 import { systemClock, type Clock } from '../clock.ts'
-import { SyncError, toPlain, type ErrorCode } from '../errors.ts'
+import { SyncError, toPlain } from '../errors.ts'
 import { silentLog } from '../log.ts'
-import { compileSchema, type Collections } from '../schema.ts'
+import { idReader, type Collections } from '../schema.ts'
 import type { Facts, Status, ToPage } from '../worker/api.ts'
 import type { Sync, SyncControl, SyncOptions, WaitOptions } from './api.ts'
 import { createAttendance } from './audience.ts'
@@ -61,9 +61,8 @@ const NOTHING_KNOWN: Facts = {
 export function createClient<const C extends Collections>(options: SyncOptions<C>, { clock, page, base, canRun }: Surroundings): Sync<C> {
   const request = openRequest(options, base)
   const { token, worker, log = silentLog } = options
-  const specs = compileSchema(options.schema)
 
-  const status = createValueStore<Status>({ ...NOTHING_KNOWN, phase: 'starting' })
+  const status = createValueStore<Status>({ ...NOTHING_KNOWN, phase: 'starting' }, null)
   const history = createValueStore<ReturnType<SyncControl['history']['getSnapshot']>>({ sessions: [] }, following('history'))
   const quarantine = createValueStore<ReturnType<SyncControl['quarantine']['getSnapshot']>>({ count: 0, items: [] }, following('quarantine'))
 
@@ -82,7 +81,7 @@ export function createClient<const C extends Collections>(options: SyncOptions<C
     history,
     quarantine,
     now: async ({ timeout = WAIT_MS, signal }: WaitOptions = {}) => {
-      if (!Number.isFinite(timeout) || timeout <= 0) throw new SyncError('invalid_argument', 'now: timeout must be a number of milliseconds above 0.')
+      if (!(timeout >= 0 && timeout < 2 ** 31)) throw new SyncError('invalid_argument', 'sync.now: timeout must be a number of milliseconds.')
       // The worker keeps the time; a second more here tells its own answer from a worker that gives none.
       await connection.call('now', [timeout], { timeout: timeout + 1_000, signal })
     },
@@ -91,7 +90,9 @@ export function createClient<const C extends Collections>(options: SyncOptions<C
     restart: async () => void (await connection.call('restart', [])),
     close: () => connection.close(),
   }
-  const collections = Object.fromEntries([...specs].map(([name, spec]) => [name, createCollection(spec, link)]))
+  const collections = Object.fromEntries(
+    Object.entries(options.schema.collections).map(([name, { options }]) => [name, createCollection({ name, idOf: idReader(options.key ?? 'id') }, link)]),
+  )
   return { ...collections, ...control } as Sync<C>
 
   function receive(message: ToPage): void {
@@ -117,7 +118,7 @@ export function createClient<const C extends Collections>(options: SyncOptions<C
     leavePage()
     desk.cancelAll()
     streams.fail(error)
-    status.set({ ...factsOf(status.getSnapshot()), ...endPhase(error) })
+    status.set(endOf(status.getSnapshot(), error))
   }
 
   function following(what: 'history' | 'quarantine') {
@@ -130,16 +131,11 @@ function spawner(worker: Worker | (() => Worker) | undefined): () => Worker {
   return worker === undefined ? spawnPackaged : typeof worker === 'function' ? worker : () => worker
 }
 
-const STORAGE_CODES: ReadonlySet<ErrorCode> = new Set(['storage_unavailable', 'storage_full', 'storage_closed', 'storage_failed'])
-
-function endPhase(error: SyncError) {
-  if (error.code === 'closed') return { phase: 'closed' } as const
-  return { phase: STORAGE_CODES.has(error.code) ? 'storage-problem' : 'stopped', error: toPlain(error) } as const
-}
-
-function factsOf(status: Status): Facts {
-  const facts = (Object.keys(NOTHING_KNOWN) as Array<keyof Facts>).map((fact) => [fact, status[fact]])
-  return Object.fromEntries(facts) as Facts
+/** The last facts, under the phase that fits the end. */
+function endOf(last: Status, error: SyncError): Status {
+  const { error: _error, progress: _progress, retryAt: _retryAt, ...facts } = last as Facts & Partial<Record<'error' | 'progress' | 'retryAt', unknown>>
+  if (error.code === 'closed') return { ...facts, phase: 'closed' }
+  return { ...facts, phase: error.code.startsWith('storage_') ? 'storage-problem' : 'stopped', error: toPlain(error) }
 }
 
 /** The connection on a server: it takes everything and answers nothing but this. */

@@ -3,84 +3,48 @@
  * would cost the page's thread hundreds of milliseconds. Slots are dense numbers given by the worker;
  * a removed row leaves NaN in its slot.
  */
-import type { Clock } from '../clock.ts'
-import type { SyncError } from '../errors.ts'
 import type { Query } from '../query.ts'
-import type { ColumnFeed, ColumnsChange, ColumnsSnapshot } from './api.ts'
-import { createAttendance, createAudience, createFollowers } from './audience.ts'
-import type { OpenStream } from './streams.ts'
+import type { ColumnFeed, ColumnsChange } from './api.ts'
+import { createFeed, type FeedDeps } from './feed.ts'
 
 const FIRST_CAPACITY = 1024
 
-export function createColumnFeed<F extends string>(
-  query: Query & { readonly select: readonly F[] },
-  { openStream, clock }: { readonly openStream: OpenStream; readonly clock: Clock },
-): ColumnFeed<F> {
-  const fields = query.select
-  let state: ColumnsSnapshot<F>['state'] = 'loading'
-  let error: SyncError | null = null
-  let snapshot: ColumnsSnapshot<F> | null = null
+export function createColumnFeed<F extends string>(query: Query, fields: readonly F[], { openStream, clock }: FeedDeps): ColumnFeed<F> {
   let shown = noSlots(fields.length)
-  let stopStream: () => void = () => undefined
 
-  const attendance = createAttendance(clock, start, stop)
-  const audience = createAudience<[]>(attendance)
-  const followers = createFollowers<ColumnsChange>(attendance, () => ({ from: 0, to: shown.size, slots: new Uint32Array(0) }))
-
-  return {
-    getSnapshot: () => (snapshot ??= takeSnapshot()),
-    subscribe: audience.join,
-    changes: (listener) => followers.join(listener, state === 'ready'),
-  }
-
-  function start(): void {
-    // The slots under construction: those shown, or fresh ones from a reset until its last message.
-    let building = noSlots(fields.length)
-    let from = 0
-    let touched: number[] = []
-    show('loading', null)
-    stopStream = openStream('columns', query, {
-      columns({ reset, slots, values, last }) {
-        if (reset) {
-          building = noSlots(fields.length)
-          from = 0
+  return createFeed(clock, {
+    start({ failed, commit }) {
+      // The slots under construction: those shown, or fresh ones from a reset until its last message.
+      let building = noSlots(fields.length)
+      let from = 0
+      let touched: number[] = []
+      return openStream('columns', query, {
+        failed,
+        columns({ reset, slots, values, last }) {
+          if (reset) {
+            building = noSlots(fields.length)
+            from = 0
+            touched = []
+          }
+          write(building, slots, values)
+          for (const slot of slots) if (slot < from) touched.push(slot)
+          if (!last) return
+          const change = changeOf(from, building.size, touched)
+          const quiet = building === shown && from === building.size && touched.length === 0
+          shown = building
+          from = shown.size
           touched = []
-        }
-        write(building, slots, values)
-        for (const slot of slots) if (slot < from) touched.push(slot)
-        if (!last) return
-        const quiet = building === shown && from === building.size && touched.length === 0
-        const change = { from, to: building.size, slots: Uint32Array.from(touched) }
-        shown = building
-        from = shown.size
-        touched = []
-        if (quiet && state === 'ready') return
-        show('ready', null)
-        audience.tell()
-        followers.tell(quiet ? null : change)
-      },
-      failed(reason) {
-        show('error', reason)
-        audience.tell()
-      },
-    })
-  }
-
-  function stop(): void {
-    stopStream()
-    show('loading', null)
-  }
-
-  function show(next: typeof state, reason: SyncError | null): void {
-    state = next
-    error = reason
-    snapshot = null
-  }
-
-  function takeSnapshot(): ColumnsSnapshot<F> {
-    const columns = Object.fromEntries(fields.map((field, at) => [field, shown.arrays[at]])) as Record<F, Float64Array>
-    return { state, size: shown.size, columns, error }
-  }
+          commit(quiet ? null : change)
+        },
+      })
+    },
+    view: (state) => ({
+      ...state,
+      size: shown.size,
+      columns: Object.fromEntries(fields.map((field, at) => [field, shown.arrays[at]])) as Record<F, Float64Array>,
+    }),
+    whole: () => changeOf(0, shown.size, []),
+  })
 }
 
 interface Slots {
@@ -97,19 +61,17 @@ function emptyColumn(capacity: number): Float64Array {
 }
 
 function write(target: Slots, slots: Uint32Array, values: readonly Float64Array[]): void {
-  for (const slot of slots) if (slot >= target.size) target.size = slot + 1
+  for (const slot of slots) target.size = Math.max(target.size, slot + 1)
   target.arrays.forEach((array, field) => {
-    const column = array.length >= target.size ? array : grown(array, target.size)
+    let capacity = array.length
+    while (capacity < target.size) capacity *= 2
+    const column = capacity === array.length ? array : emptyColumn(capacity)
+    if (column !== array) column.set(array)
     target.arrays[field] = column
-    const incoming = values[field]
-    for (let at = 0; at < slots.length; at++) column[slots[at] as number] = incoming?.[at] ?? NaN
+    slots.forEach((slot, at) => (column[slot] = values[field]?.[at] ?? NaN))
   })
 }
 
-function grown(array: Float64Array, size: number): Float64Array {
-  let capacity = array.length
-  while (capacity < size) capacity *= 2
-  const column = emptyColumn(capacity)
-  column.set(array)
-  return column
+function changeOf(from: number, to: number, slots: number[]): ColumnsChange {
+  return { from, to, slots: Uint32Array.from(slots) }
 }

@@ -19,25 +19,19 @@ const POLL_MS = 60_000
  * @throws SyncError `invalid_argument`, `schema_invalid`, or `schema_needs_worker` (R29)
  */
 export function openRequest<C extends Collections>(options: SyncOptions<C>, base: string): OpenRequest {
-  if (typeof options !== 'object' || options === null) bad('it takes one object with options')
-  for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(KNOWN, name)) bad(`there is no option "${name}"; the options are ${Object.keys(KNOWN).join(', ')}`)
-  }
-  const { name, account, token, worker, rate, poll = POLL_MS, capabilities = {}, timeouts = {}, ceiling = {}, log } = options
-  if (typeof options.schema !== 'object' || options.schema === null) bad('schema must be what defineSchema() returned')
-  const schema = defineSchema(options.schema)
-  if (typeof name !== 'string' || name === '') bad('name must be a string: what your app calls this database')
-  if (account !== null && (typeof account !== 'string' || account === ''))
-    bad('account must be a string that names whose data this is, or null if the app has no accounts')
-  if (typeof token !== 'function') bad('token must be a function that gives a token, or a promise of one')
-  if (worker !== undefined && typeof worker !== 'function' && typeof worker?.postMessage !== 'function')
-    bad('worker must be a Worker or a function that makes one; leave it out for the packaged worker')
-  if (log !== undefined && typeof log !== 'function') bad('log must be a function, such as consoleLog("info")')
-  if (rate !== undefined && !isAtLeast(0, rate)) bad('rate must be a number of requests a second, or 0 for no limit')
-  if (!isAtLeast(1, poll)) bad('poll must be a number of milliseconds')
-  if (typeof capabilities !== 'object' || capabilities === null) bad('capabilities must be an object')
-  checkNumbers('timeouts', timeouts)
-  checkNumbers('ceiling', ceiling)
+  check(isObject(options), 'it takes one object with options')
+  for (const option of Object.keys(options)) check(Object.hasOwn(KNOWN, option), `there is no option "${option}", only ${Object.keys(KNOWN).join(', ')}`)
+  const { schema, name, account, token, worker, rate, poll = POLL_MS, capabilities = {}, timeouts = {}, ceiling = {}, log } = options
+  const numbers = { rate, poll, ...timeouts, ...ceiling }
+  check(isObject(schema), 'schema must be what defineSchema() returned')
+  check(typeof name === 'string' && name !== '', 'name must be a string: what your app calls this database')
+  check(account === null || (typeof account === 'string' && account !== ''), 'account must be a string that names whose data this is, or null if the app has no accounts')
+  check(typeof token === 'function', 'token must be a function that gives a token or a promise of one')
+  check(worker === undefined || typeof worker === 'function' || typeof worker?.postMessage === 'function', 'worker must be a Worker or a function that makes one')
+  check(log === undefined || typeof log === 'function', 'log must be a function')
+  check([capabilities, timeouts, ceiling].every(isObject), 'capabilities, timeouts and ceiling must be objects')
+  for (const [field, value] of Object.entries(numbers)) check(value === undefined || (Number.isFinite(value) && value >= 0), `${field} must be a number from 0`)
+  defineSchema(schema)
   return {
     wire: WIRE_VERSION,
     name,
@@ -47,39 +41,27 @@ export function openRequest<C extends Collections>(options: SyncOptions<C>, base
     schemaHash: schemaHash(schema),
     schemaVersion: schema.version,
     rate: rate ?? null,
-    capabilities: { ...capabilities },
+    capabilities,
     poll,
-    timeouts: { ...timeouts },
-    ceiling: { ...ceiling },
+    timeouts,
+    ceiling,
     debug: log !== undefined,
   }
 }
 
 function address(endpoint: unknown, base: string): string {
-  let url: URL
-  try {
-    if (typeof endpoint !== 'string') throw new TypeError('not a string')
-    url = new URL(endpoint, base)
-  } catch (cause) {
-    return bad(`endpoint must be the address of the sync service, such as "/" or "https://sync.example.com", not ${JSON.stringify(endpoint)}`, cause)
-  }
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') bad(`endpoint must be an http or https address, not ${url.protocol}`)
-  if (url.username !== '' || url.password !== '') bad('endpoint must not hold a user name or password; the token option is for that')
-  if (url.search !== '' || url.hash !== '') bad('endpoint must not hold a query (?) or a fragment (#)')
+  const url = typeof endpoint === 'string' && URL.canParse(endpoint, base) ? new URL(endpoint, base) : null
+  check(
+    url !== null && /^https?:$/.test(url.protocol) && url.username + url.password + url.search + url.hash === '',
+    'endpoint must be the http address of the sync service, such as "/" or "https://sync.example.com", without user, password, "?" and "#"',
+  )
   return url.href.replace(/\/+$/, '')
 }
 
-function checkNumbers(option: string, value: object): void {
-  if (typeof value !== 'object' || value === null) bad(`${option} must be an object`)
-  for (const [field, number] of Object.entries(value)) {
-    if (number !== undefined && !isAtLeast(0, number)) bad(`${option}.${field} must be a number from 0`)
-  }
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null
 }
 
-function isAtLeast(least: number, value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value) && value >= least
-}
-
-function bad(what: string, cause?: unknown): never {
-  throw new SyncError('invalid_argument', `createSync: ${what}.`, { cause })
+function check(right: boolean, otherwise: string): asserts right {
+  if (!right) throw new SyncError('invalid_argument', `createSync: ${otherwise}.`)
 }

@@ -3,8 +3,7 @@
  * them visible at once and says what changed. Rows that did not change keep their identity, also through
  * a reset. Appending k rows costs O(k) comparisons, merging k rows into n costs O(k log(n/k)) and one copy.
  */
-import { compareKeys } from '../keys.ts'
-import type { CompiledQuery } from '../query.ts'
+import type { Position } from '../keys.ts'
 import type { WireRow } from '../worker/api.ts'
 
 export interface Slice {
@@ -26,7 +25,7 @@ export interface RowSet {
   entries(): readonly WireRow[]
 }
 
-type Compare = CompiledQuery['compare']
+type Compare = (a: Position, b: Position) => number
 
 export function createRowSet(compare: Compare): RowSet {
   let entries: readonly WireRow[] = []
@@ -43,7 +42,7 @@ export function createRowSet(compare: Compare): RowSet {
       for (const id of removed) pending.set(id, null)
       for (const row of rows) {
         const known = current.get(row.id)
-        pending.set(row.id, known !== undefined && sameRow(known, row) ? known : row)
+        pending.set(row.id, known !== undefined && sameJson(known, row) ? known : row)
       }
     },
 
@@ -125,17 +124,13 @@ function place(sorted: readonly WireRow[], row: WireRow, from: number, compare: 
   return low
 }
 
-function sameRow(a: WireRow, b: WireRow): boolean {
-  const sameKey = a.key === null || b.key === null ? a.key === b.key : compareKeys(a.key, b.key) === 0
-  return sameKey && a.stale === b.stale && sameJson(a.data, b.data)
-}
-
 /** Whether two values parsed from JSON are the same. */
 function sameJson(a: unknown, b: unknown): boolean {
-  if (Object.is(a, b)) return true
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
-  if (Array.isArray(a) !== Array.isArray(b)) return false
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return Object.is(a, b)
   const fields = Object.keys(a)
-  if (fields.length !== Object.keys(b).length) return false
-  return fields.every((field) => Object.hasOwn(b, field) && sameJson(a[field as keyof typeof a], b[field as keyof typeof b]))
+  return (
+    Array.isArray(a) === Array.isArray(b) &&
+    fields.length === Object.keys(b).length &&
+    fields.every((field) => Object.hasOwn(b, field) && sameJson(a[field as keyof typeof a], b[field as keyof typeof b]))
+  )
 }

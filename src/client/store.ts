@@ -6,15 +6,14 @@ export interface ValueStore<T> extends Store<T> {
   set(value: T): void
 }
 
-export function createValueStore<T>(initial: T, attendance?: Attendance): ValueStore<T> {
-  const audience = createAudience<[]>(attendance)
-  let value = initial
+export function createValueStore<T>(value: T, attendance: Attendance | null): ValueStore<T> {
+  const audience = createAudience<true>(attendance, null)
   return {
     getSnapshot: () => value,
-    subscribe: audience.join,
+    subscribe: (listener) => audience.join(() => listener()),
     set(next) {
       value = next
-      audience.tell()
+      audience.tell(true)
     },
   }
 }
