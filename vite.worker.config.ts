@@ -1,0 +1,19 @@
+/**
+ * The packaged worker: one file without a bare import, so that it loads from any bundler's output,
+ * from a dev server that leaves packages alone, and without a bundler (R40). It replaces the
+ * module that `tsc` left at the same place.
+ */
+import { defineConfig } from 'vite'
+
+export default defineConfig({
+  publicDir: false,
+  define: { 'process.env.NODE_ENV': '"production"' },
+  build: {
+    outDir: 'dist/worker',
+    emptyOutDir: false,
+    target: 'es2023',
+    minify: true,
+    lib: { entry: 'src/worker/bundle.ts', formats: ['es'], fileName: () => 'bundle.js' },
+    rolldownOptions: { output: { codeSplitting: false } },
+  },
+})
