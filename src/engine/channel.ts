@@ -1,0 +1,18 @@
+/**
+ * What tabs tell each other. A message is a hint to look, never data (R25): whatever arrives is checked for
+ * its shape, and a lost message only costs time.
+ */
+import * as z from 'zod/mini'
+
+export const hintSchema = z.object({
+  /** `log`: head or mark moved. `sync`: facts changed. `wake`: somebody wants a session. `control`: paused, resumed or wiped. */
+  kind: z.enum(['log', 'sync', 'wake', 'control']),
+})
+
+export type Hint = z.infer<typeof hintSchema>
+
+export interface Channel {
+  post(hint: Hint): void
+  onHint(listener: (hint: Hint) => void): void
+  close(): void
+}

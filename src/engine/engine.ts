@@ -1,0 +1,306 @@
+/**
+ * The engine of one tab: follows the database always, leads when the lock is ours. This file only wires;
+ * no DOM, no Dexie, no Comlink: everything variable is a dependency, so the whole engine runs in the simulation.
+ */
+import type { Clock, Random } from '../clock.ts'
+import { aborted } from '../clock.ts'
+import { SyncError, toPlain, fromPlain } from '../errors.ts'
+import type { Log } from '../log.ts'
+import type { Capabilities } from '../protocol/capabilities.ts'
+import type { Lease, Store } from '../store/store.ts'
+import type { Channel } from './channel.ts'
+import { createStatusBoard, type StatusBoard, type StorageInfo } from './facts.ts'
+import { holdLeadership, type Locks } from './leader.ts'
+import { createLeaderLoop } from './loop.ts'
+import { createProgress, type ProgressMeter } from './progress.ts'
+import { createRateLimit } from './rate.ts'
+import { createMeeting } from './run.ts'
+import { DEFAULT_CEILING, type Ceiling } from './settle.ts'
+import { createEndpoint, type Http, type Timeouts, type TokenReason } from './transport.ts'
+import { createWake } from './wake.ts'
+
+export interface EngineOptions {
+  readonly endpoint: string
+  readonly lockName: string
+  /** Requests a second; null: what the server says, or 8 (R12). */
+  readonly rate: number | null
+  readonly capabilities: Partial<Capabilities>
+  readonly poll: number
+  readonly timeouts: Partial<Timeouts>
+  readonly ceiling: Partial<Ceiling>
+}
+
+export interface EngineDeps {
+  readonly store: Store
+  readonly http: Http
+  readonly token: (reason: TokenReason, signal: AbortSignal) => Promise<string>
+  readonly locks: Locks
+  readonly channel: Channel
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly storageInfo: () => Promise<StorageInfo>
+}
+
+export interface Engine {
+  readonly status: Pick<StatusBoard, 'current' | 'subscribe'>
+  /** @throws SyncError `timeout`, `aborted`, `paused`, `closed`, or what stopped the engine. */
+  now(timeoutMs: number, signal?: AbortSignal): Promise<void>
+  pause(): Promise<void>
+  resume(): Promise<void>
+  /** Wipes and downloads anew, under a new device UUID. */
+  restart(): Promise<void>
+  /** What the page learns about itself: only decides when to try. */
+  pageEvent(event: 'visible' | 'hidden' | 'online' | 'offline'): void
+  close(): Promise<void>
+}
+
+const DEFAULT_TIMEOUTS: Timeouts = { headers: 30_000, total: 120_000 }
+/** What the vendor allows is 10 (RATE-1). */
+const UNKNOWN_SERVER_RATE = 8
+const FOLLOW_MS = 5_000
+const FIRST_COUNT_MS = 1_000
+
+export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
+  const { store, clock, random, log, channel, locks } = deps
+  const board = createStatusBoard(store, deps.storageInfo)
+  const wake = createWake(clock)
+  const life = new AbortController()
+  const rate = createRateLimit(clock, options.rate ?? options.capabilities.rate ?? UNKNOWN_SERVER_RATE)
+  let lease: Lease | null = null
+  let online = true
+  let visible = true
+  let progress: ProgressMeter | null = null
+
+  const endpoint = createEndpoint({
+    http: deps.http,
+    clock,
+    endpoint: options.endpoint,
+    token: deps.token,
+    rate,
+    timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
+  })
+
+  const loop = createLeaderLoop({
+    store,
+    clock,
+    random,
+    log,
+    board,
+    wake,
+    ceiling: { ...DEFAULT_CEILING, ...options.ceiling },
+    poll: options.poll,
+    online: () => online,
+    forLease: (held) => {
+      progress = createProgress(clock)
+      return {
+        transport: endpoint.as(held.device),
+        progress,
+        meet: createMeeting(
+          store,
+          held,
+          () => wipe(held),
+          ({ capabilities }) => {
+            if (options.rate === null && options.capabilities.rate === undefined && capabilities?.rate !== undefined) rate.set(capabilities.rate)
+          },
+        ),
+      }
+    },
+    onSession: (session) => board.setFacts({ sessionId: session?.id ?? null }),
+    onAcks: (sender) => {
+      acks = () => sender.pending
+    },
+    onPage: () => {
+      board.setFacts({ pendingAcks: acks() })
+      board.refreshInbox()
+      if (progress !== null && (board.phase.phase === 'connecting' || board.phase.phase === 'draining')) board.setPhase({ phase: 'draining', progress: progress.snapshot() })
+      channel.post({ kind: 'log' })
+    },
+    onRunEnd: () => {
+      channel.post({ kind: 'sync' })
+      for (const listener of [...runEnds]) listener()
+    },
+    onSettled: () => channel.post({ kind: 'log' }),
+  })
+  let acks = (): number => 0
+  /** Told when a run of this tab, or of the leader this tab follows, may have ended. */
+  const runEnds = new Set<() => void>()
+
+  async function wipe(held: Lease): Promise<void> {
+    const next = await store.wipe(held)
+    if (lease !== null) lease = next
+    channel.post({ kind: 'control' })
+    await board.refresh()
+    await board.recount()
+  }
+
+  /** A follower's phase is what the database says the leader is doing. */
+  async function lookAround(): Promise<void> {
+    await store.follow()
+    await board.refresh()
+    for (const listener of [...runEnds]) listener()
+    if (lease !== null) return
+    const [sync, session] = [await store.device.sync(), await store.device.session()]
+    if (sync.paused) board.setPhase({ phase: 'paused' })
+    else if (session !== null && session.estimate !== null) {
+      const { done, estimate } = session
+      const whole = Math.max(done, estimate)
+      board.setPhase({ phase: 'draining', progress: { done, estimate: whole, fraction: whole === 0 ? 1 : done / whole, rate: 0, etaMs: null } })
+    } else board.setPhase({ phase: store.counts().pages > 0 ? 'settling' : 'idle' })
+  }
+
+  let looking = false
+  let lookAgain = false
+  function look(): void {
+    if (looking) {
+      lookAgain = true
+      return
+    }
+    looking = true
+    void lookAround()
+      .catch((error: unknown) => log('info', 'follow.failed', { code: toPlain(error).code }))
+      .finally(() => {
+        looking = false
+        if (!lookAgain || life.signal.aborted) return
+        lookAgain = false
+        look()
+      })
+  }
+
+  channel.onHint(({ kind }) => {
+    if (life.signal.aborted) return
+    if (kind === 'wake') wake.ring()
+    else if (lease === null) look()
+    else if (kind === 'control') loop.interrupt()
+  })
+
+  const stopStore = store.subscribe((event) => {
+    if (event.kind === 'closed') {
+      board.setPhase({ phase: 'stopped', error: toPlain(event.error) })
+      life.abort()
+    }
+  })
+
+  async function followForever(): Promise<void> {
+    while (!life.signal.aborted) {
+      await clock.sleep(FOLLOW_MS, life.signal)
+      if (lease === null && visible) look()
+    }
+  }
+
+  const leading = holdLeadership({ store, locks, lockName: options.lockName }, life.signal, async (held, signal) => {
+    lease = held
+    board.setFacts({ role: 'leader' })
+    try {
+      return await loop.lead(held, signal)
+    } finally {
+      lease = null
+      board.setFacts({ role: 'follower' })
+    }
+  }).catch((error: unknown) => {
+    if (!life.signal.aborted) board.setPhase({ phase: 'stopped', error: toPlain(error) })
+  })
+  const following = followForever().catch(() => undefined)
+  void board.refreshStorage().catch(() => undefined)
+  // Counting is slow on large tables; the app's first queries go first.
+  void clock.sleep(FIRST_COUNT_MS, life.signal).then(board.recount).catch(() => undefined)
+  look()
+
+  /** What keeps `now` from ever coming true. */
+  function obstacle(): SyncError | null {
+    const { phase } = board
+    if (life.signal.aborted && phase.phase !== 'stopped') return new SyncError('closed', 'close() was called in this tab.')
+    if (phase.phase === 'paused') return new SyncError('paused', 'Sync is paused on this device; call resume() first.')
+    return phase.phase === 'needs-auth' || phase.phase === 'stopped' ? fromPlain(phase.error) : null
+  }
+
+  return {
+    status: board,
+    async now(timeoutMs, signal) {
+      const { started, paused } = await store.device.sync()
+      if (paused) throw new SyncError('paused', 'Sync is paused on this device; call resume() first.')
+      const stop = new AbortController()
+      const cancel = (): void => stop.abort()
+      signal?.addEventListener('abort', cancel, { once: true })
+      life.signal.addEventListener('abort', cancel, { once: true })
+      if (signal?.aborted || life.signal.aborted) stop.abort()
+      const proven = new Promise<void>((resolve, reject) => {
+        const look = (): void => {
+          void store.device.sync().then(({ clean }) => {
+            if (clean > started) resolve()
+          }, reject)
+        }
+        const watch = (): void => {
+          const blocked = obstacle()
+          if (blocked !== null) reject(blocked)
+        }
+        const off = board.subscribe(watch)
+        runEnds.add(look)
+        stop.signal.addEventListener(
+          'abort',
+          () => {
+            off()
+            runEnds.delete(look)
+          },
+          { once: true },
+        )
+        watch()
+      })
+      wake.ring()
+      if (lease === null) channel.post({ kind: 'wake' })
+      const expired = clock.sleep(timeoutMs, stop.signal).then(
+        () => {
+          throw new SyncError('timeout', `No session that started after now() ended clean within ${Math.round(timeoutMs / 1000)} s; see status for the reason.`)
+        },
+        () => {
+          if (signal?.aborted) throw aborted()
+          throw obstacle() ?? new SyncError('closed', 'close() was called in this tab.')
+        },
+      )
+      try {
+        await Promise.race([proven, expired])
+      } finally {
+        stop.abort()
+        expired.catch(() => undefined)
+        proven.catch(() => undefined)
+        signal?.removeEventListener('abort', cancel)
+        life.signal.removeEventListener('abort', cancel)
+      }
+    },
+    async pause() {
+      await store.device.setPaused(true)
+      loop.interrupt()
+      channel.post({ kind: 'control' })
+      if (lease === null) look()
+    },
+    async resume() {
+      await store.device.setPaused(false)
+      endpoint.forgetToken()
+      loop.unblock()
+      channel.post({ kind: 'control' })
+      if (lease === null) look()
+    },
+    async restart() {
+      // A follower may do it too: the epoch it takes fences the leader, which then leads on with the new data.
+      const held = await store.device.takeEpoch()
+      await wipe(held)
+      loop.unblock()
+      loop.interrupt()
+    },
+    pageEvent(event) {
+      if (event === 'online' || event === 'offline') online = event === 'online'
+      else visible = event === 'visible'
+      if (event === 'visible' && lease === null) look()
+      if (event === 'online' || event === 'visible') wake.ring()
+    },
+    async close() {
+      life.abort()
+      wake.ring()
+      await Promise.all([leading, following])
+      stopStore()
+      board.setPhase({ phase: 'closed' })
+      channel.close()
+      store.close()
+    },
+  }
+}

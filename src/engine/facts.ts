@@ -1,0 +1,111 @@
+/**
+ * The status: facts read from the store (so that every tab sees the same, I19 of state in the database) and
+ * the phase the loop is in. One object, replaced on change, told to listeners.
+ */
+import type { Store } from '../store/store.ts'
+import type { Facts, Phase, Status, StorageMode } from './status.ts'
+
+export interface StorageInfo {
+  readonly mode: StorageMode
+  readonly usage: number | null
+  readonly quota: number | null
+}
+
+export interface StatusBoard {
+  readonly current: Status
+  readonly phase: Phase
+  setPhase(phase: Phase): void
+  setFacts(facts: Partial<Facts>): void
+  /** Reads everything but the row counts of the tables from the store. */
+  refresh(): Promise<void>
+  /** Counts the tables' rows; slow on large ones, so only when settling has moved some. */
+  recount(): Promise<void>
+  refreshStorage(): Promise<void>
+  /** The inbox's depth, from memory. */
+  refreshInbox(): void
+  subscribe(listener: (status: Status) => void): () => void
+}
+
+export function createStatusBoard(store: Store, storageInfo: () => Promise<StorageInfo>): StatusBoard {
+  const listeners = new Set<(status: Status) => void>()
+  let phase: Phase = { phase: 'starting' }
+  let facts: Facts = {
+    deviceId: null,
+    sessionId: null,
+    role: 'follower',
+    lastSyncedAt: null,
+    pendingAcks: 0,
+    stuck: 0,
+    unreadable: 0,
+    quarantined: 0,
+    records: { settled: 0, unsettled: 0 },
+    inbox: { pages: 0, records: 0 },
+    storage: { mode: 'best-effort', usage: null, quota: null },
+  }
+  let current: Status = { ...facts, ...phase }
+
+  function publish(): void {
+    current = { ...facts, ...phase }
+    for (const listener of [...listeners]) listener(current)
+  }
+
+  const inbox = (): Pick<Facts, 'records' | 'inbox'> => {
+    const { pages, records } = store.counts()
+    return { records: { ...facts.records, unsettled: records }, inbox: { pages, records } }
+  }
+
+  return {
+    get current() {
+      return current
+    },
+    get phase() {
+      return phase
+    },
+    setPhase(next) {
+      phase = next
+      publish()
+    },
+    setFacts(next) {
+      facts = { ...facts, ...next }
+      publish()
+    },
+    async refresh() {
+      const [identity, sync, session, acks, quarantined] = await Promise.all([
+        store.device.identity(),
+        store.device.sync(),
+        store.device.session(),
+        store.pendingAcks(),
+        store.quarantine.count(),
+      ])
+      facts = {
+        ...facts,
+        ...inbox(),
+        deviceId: identity.device,
+        sessionId: session?.id ?? null,
+        lastSyncedAt: sync.lastSyncedAt,
+        stuck: sync.stuck,
+        unreadable: sync.unreadable,
+        quarantined,
+        pendingAcks: acks.reduce((sum, { keys }) => sum + keys.length, 0),
+      }
+      publish()
+    },
+    async recount() {
+      const settled = await store.settledCount()
+      facts = { ...facts, records: { settled, unsettled: store.counts().records } }
+      publish()
+    },
+    async refreshStorage() {
+      facts = { ...facts, storage: await storageInfo() }
+      publish()
+    },
+    refreshInbox() {
+      facts = { ...facts, ...inbox() }
+      publish()
+    },
+    subscribe(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * One run: kept ack keys first (ACK-6), then sessions until one proves that this device is in sync (R10),
+ * at most a few. A session left over from before is drained to its end, but it is dirty by definition (R9).
+ */
+import type { Clock, Random } from '../clock.ts'
+import { SyncError, toPlain } from '../errors.ts'
+import type { Log } from '../log.ts'
+import type { HistoryRow, Lease, SessionFacts, Store } from '../store/store.ts'
+import { createAckSender, type AckSender } from './acks.ts'
+import type { ProgressMeter } from './progress.ts'
+import { drain, type Drained } from './pull.ts'
+import { backoff } from './retry.ts'
+import type { Ceiling } from './settle.ts'
+import type { ServerFacts, Transport } from './transport.ts'
+
+export interface RunDeps {
+  readonly store: Store
+  readonly transport: Transport
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly ceiling: Ceiling
+  readonly lease: Lease
+  readonly progress: ProgressMeter
+  /** What the server said at a start; throws to refuse it (R22), resolves to `wiped` if the data had to go (R14). */
+  readonly meet: (server: ServerFacts) => Promise<'known' | 'wiped'>
+  readonly onSession: (session: SessionFacts | null) => void
+  readonly onAcks: (sender: AckSender) => void
+  readonly onPage: () => void
+}
+
+export interface RunResult {
+  /** `in-sync`: proved. `owed`: sessions ended dirty, more are needed. `wiped`: begin again with new data. */
+  readonly end: 'in-sync' | 'owed' | 'wiped'
+  /** Nothing new came, only items that come every time (R11). */
+  readonly onlyStuck: boolean
+}
+
+/** Dirty sessions in one run before it pauses. */
+const SESSIONS_A_RUN = 4
+
+export async function runOnce(deps: RunDeps, signal: AbortSignal): Promise<RunResult> {
+  const { store, transport, clock, random, lease, progress } = deps
+  const acks = createAckSender({ store, transport, clock, random, lease, signal, onChange: () => deps.onPage() })
+  deps.onAcks(acks)
+  for (const row of await store.pendingAcks()) acks.add(row)
+  await acks.flush()
+
+  let leftOver = await store.device.session()
+  for (let sessions = 0; sessions < SESSIONS_A_RUN; sessions++) {
+    if (sessions > 0) await clock.sleep(backoff(sessions, random), signal)
+    const session = leftOver === null ? await startSession() : { ...leftOver, dirty: true }
+    leftOver = null
+    if (session === 'wiped') return { end: 'wiped', onlyStuck: false }
+    if (session === null) return { end: 'in-sync', onlyStuck: false }
+    deps.onSession(session)
+    progress.begin(session.estimate === null ? null : Math.max(0, session.estimate - session.done))
+    const startedTaken = acks.taken
+    let drained: Drained
+    try {
+      drained = await drain({ ...deps, acks }, session, signal)
+      await acks.flush()
+    } catch (error) {
+      const plain = toPlain(error)
+      if (plain.code !== 'aborted') await note(session, { outcome: 'failed', error: plain.code }).catch(() => undefined)
+      throw error
+    } finally {
+      deps.onSession(null)
+    }
+    const clean = drained.end === 'drained' && !drained.dirty
+    await finish(session, drained, clean)
+    await note(session, { ...drained, outcome: clean ? 'clean' : 'dirty', acked: acks.taken - startedTaken, error: null })
+    if (clean) return { end: 'in-sync', onlyStuck: drained.accepted === 0 && drained.stuck + drained.unreadable > 0 }
+  }
+  return { end: 'owed', onlyStuck: false }
+
+  /** Null: nothing is pending, which is a proof of its own. */
+  async function startSession(): Promise<SessionFacts | null | 'wiped'> {
+    const startedAt = clock.now()
+    const { started } = await store.device.sync()
+    const run = started + 1
+    await store.device.updateSync(lease, { started: run })
+    const answer = await transport.start(signal)
+    if ((await deps.meet(answer)) === 'wiped') return 'wiped'
+    if (answer.session !== null) return { id: answer.session.id, startedAt, run, dirty: false, done: 0, estimate: answer.session.estimate }
+    await store.device.updateSync(lease, { clean: run, lastSyncedAt: startedAt, stuck: 0, unreadable: 0 })
+    await store.dropTombstones(lease, run)
+    return null
+  }
+
+  async function finish(session: SessionFacts, drained: Drained, clean: boolean): Promise<void> {
+    await store.device.setSession(lease, null)
+    const { stuck, unreadable } = drained
+    await store.device.updateSync(lease, clean ? { clean: session.run, lastSyncedAt: session.startedAt, stuck, unreadable } : { stuck, unreadable })
+    if (clean) await store.dropTombstones(lease, session.run)
+  }
+
+  async function note(session: Pick<SessionFacts, 'startedAt'>, facts: Partial<HistoryRow> & Pick<HistoryRow, 'outcome' | 'error'>): Promise<void> {
+    const { outcome, error, pages = 0, items = 0, acked = 0 } = facts
+    deps.log('info', 'session.end', { outcome, pages, items, acked, error })
+    await store.addHistory(lease, { startedAt: session.startedAt, endedAt: clock.now(), outcome, pages, items, acked, error })
+  }
+}
+
+/** The check of what a server says about itself and the account (R13, R14, R22). */
+export function createMeeting(store: Store, lease: Lease, onWipe: () => Promise<void>, onCapabilities: (facts: ServerFacts) => void): RunDeps['meet'] {
+  return async (server) => {
+    const identity = await store.device.identity()
+    if (server.account !== null && identity.account !== null && server.account !== identity.account)
+      throw new SyncError('account_mismatch', 'The token belongs to another account than the data stored here; call createSync with that account, or restart() to replace the data.')
+    const { capabilities } = server
+    onCapabilities(server)
+    const epoch = capabilities?.epoch ?? null
+    const forgotten = capabilities?.device === 'new' || (epoch !== null && identity.serverEpoch !== null && epoch !== identity.serverEpoch)
+    if (forgotten && !store.counts().empty) {
+      await onWipe()
+      return 'wiped'
+    }
+    const text = capabilities === null ? null : JSON.stringify(capabilities)
+    if (server.account !== identity.account || epoch !== identity.serverEpoch || (await store.device.sync()).capabilities !== text)
+      await store.device.setServer(lease, { account: server.account, serverEpoch: epoch, capabilities: text })
+    return 'known'
+  }
+}

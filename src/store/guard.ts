@@ -1,0 +1,35 @@
+/**
+ * What every write transaction checks first (R23, R24): that the data still is the data it was meant for,
+ * that this build understands it, and, for the engine's own writes, that no other leader has taken over.
+ */
+import { SyncError } from '../errors.ts'
+import type { Connection, Database, Identity } from './database.ts'
+
+/** The right to write as the leader: void as soon as the stored epoch or device differs. */
+export interface Lease {
+  readonly device: string
+  readonly epoch: number
+}
+
+/** Reads the identity inside the current transaction and refuses if the lease is void. */
+export async function checkLease(connection: Connection, database: Database, lease: Lease): Promise<Identity> {
+  const identity = await readIdentity(connection)
+  checkSchema(identity, database)
+  if (identity.device !== lease.device) throw new SyncError('generation_changed', 'The stored data was replaced by another tab; this write was meant for the old data.')
+  if (identity.epoch !== lease.epoch) throw new SyncError('fenced', 'Another tab leads now; this tab follows.')
+  return identity
+}
+
+export async function readIdentity(connection: Connection): Promise<Identity> {
+  const identity = (await connection.meta.get('identity')) as Identity | undefined
+  if (identity === undefined) throw new SyncError('storage_closed', 'The stored data has vanished under this tab; reload the page.')
+  return identity
+}
+
+/** @throws SyncError `schema_outdated`, `schema_conflict` (R30). */
+export function checkSchema(identity: Identity, database: Pick<Database, 'schemaVersion' | 'schemaHash'>): void {
+  if (identity.schemaVersion > database.schemaVersion)
+    throw new SyncError('schema_outdated', `The stored data has schema version ${identity.schemaVersion}, this build knows ${database.schemaVersion}; reload the page to get the newer build.`)
+  if (identity.schemaHash !== database.schemaHash)
+    throw new SyncError('schema_conflict', `The stored data was made with another schema of the same version ${database.schemaVersion}; raise the version in defineSchema when collections, keys or indexes change.`)
+}

@@ -1,0 +1,89 @@
+/**
+ * An item as the store keeps it, made from the wire under the app's schema: a record, a deletion, or
+ * something that cannot be shown and goes to quarantine with a reason (R29, R31). Classifying never throws
+ * for bad data; a wedged queue is worse than a quarantined item.
+ */
+import { SyncError } from '../errors.ts'
+import { canonicalId } from '../keys.ts'
+import { holdsUnsafeInteger } from '../protocol/json.ts'
+import { readPage, type WireItem } from '../protocol/queue.ts'
+import { own, type CollectionSpec, type Row } from '../schema.ts'
+
+export interface StoredItem {
+  readonly type: string
+  readonly id: string
+  readonly rev: number
+  readonly kind: 'put' | 'del' | 'bad'
+  /** The record; for `bad` the item as it came. */
+  readonly data: unknown
+  /** Why a `bad` item cannot be shown. */
+  readonly reason?: string
+}
+
+const UNTYPED = '?'
+
+/** @param suspect the page held long numbers: look for ones that JavaScript would round (R8). */
+export function classify(item: WireItem, specs: ReadonlyMap<string, CollectionSpec>, suspect: boolean, fallbackId: string): StoredItem {
+  const { type, event, data } = item
+  const spec = type === null ? undefined : specs.get(type)
+  const row = isObject(data) ? data : null
+  const id = row === null ? null : idOf(row, spec)
+  const rev = item.revision ?? 0
+  const bad = (reason: string): StoredItem => ({ type: type ?? UNTYPED, id: id ?? fallbackId, rev, kind: 'bad', data: item.raw, reason })
+  if (type === null) return bad('names no type')
+  if (row === null) return bad('has no data')
+  if (suspect && holdsUnsafeInteger(row)) return bad('holds a whole number beyond 2^53, which JavaScript would round')
+  if (id === null) return bad('has no usable key')
+  if (item.revision === null) return bad('has no revision')
+  if (event === 'deleted') return { type, id, rev, kind: 'del', data: null }
+  if (event !== 'created' && event !== 'updated') return bad(`has the unknown event type "${String(event)}"`)
+  if (spec === undefined) return bad('is of a type this app does not know')
+  const reason = verdict(row, spec)
+  return reason === null ? { type, id, rev, kind: 'put', data: row } : bad(reason)
+}
+
+/** A stored item under another schema than the one it was classified with (R30). */
+export function reclassify(stored: StoredItem, specs: ReadonlyMap<string, CollectionSpec>): StoredItem {
+  if (stored.kind === 'del') return stored
+  const again = stored.kind === 'bad' ? readPage({ items: [stored.data] })?.items[0] : wireItem(stored)
+  return again === undefined ? stored : classify(again, specs, true, stored.id)
+}
+
+function wireItem({ type, rev, data }: StoredItem): WireItem {
+  const raw = { data, meta: { type, sync: { event_type: 'updated', revision: rev } } }
+  return { type, event: 'updated', revision: rev, ackKey: null, data, raw }
+}
+
+/** The item's own JSON text; a record too deep to be written down becomes a quarantined stub. */
+export function itemText(item: StoredItem): { readonly item: StoredItem; readonly text: string } {
+  try {
+    return { item, text: JSON.stringify(item) }
+  } catch {
+    const stub: StoredItem = { ...item, kind: 'bad', data: null, reason: 'is nested too deeply to be stored' }
+    return { item: stub, text: JSON.stringify(stub) }
+  }
+}
+
+function verdict(row: Row, spec: CollectionSpec): string | null {
+  try {
+    const reason = spec.check(row)
+    return reason === null ? null : `does not fit the schema: ${reason}`
+  } catch (error) {
+    // An asynchronous validator is the app's mistake, not the item's.
+    if (error instanceof SyncError) throw error
+    return `made the validator throw: ${error instanceof Error ? error.message : String(error)}`
+  }
+}
+
+function idOf(row: Row, spec: CollectionSpec | undefined): string | null {
+  if (spec === undefined) return canonicalId(own(row, 'id'))
+  try {
+    return spec.idOf(row)
+  } catch {
+    return null
+  }
+}
+
+function isObject(value: unknown): value is Row {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,164 @@
+/**
+ * The overlay: what the inbox changes, in memory, by type and id (R2). A record is in it from the moment
+ * its page is durable until every read that began before this worker learned it was settled has ended.
+ *
+ * Invariants
+ * - One entry a record: the newest unsettled one, with the sequence of its inbox row.
+ * - An entry counts for a reader only if its sequence is above the mark that reader saw in its own transaction.
+ * - Entries leave late (tickets): dropping one at once could hide a record from a reader that saw an older mark.
+ */
+import type { Row } from '../schema.ts'
+import type { StoredItem } from './item.ts'
+
+export interface Entry {
+  readonly seq: number
+  readonly rev: number
+  /** Null: the record is deleted. */
+  readonly row: Row | null
+}
+
+export interface BadEntry {
+  readonly seq: number
+  readonly rev: number
+  readonly item: StoredItem
+}
+
+/** One inbox row as read back. */
+export interface LoadedRow {
+  readonly seq: number
+  readonly bytes: number
+  readonly items: readonly StoredItem[]
+}
+
+export interface Overlay {
+  /** The last sequence of the inbox this worker has read. */
+  readonly head: number
+  /** What lies above a mark: rows, records, characters of JSON text. */
+  unsettled(mark: number): { readonly pages: number; readonly records: number; readonly bytes: number }
+  /** The oldest row above a mark: the next to be settled. */
+  oldestAbove(mark: number): LoadedRow | undefined
+  /** Adds rows in sequence order. */
+  add(rows: readonly LoadedRow[]): void
+  /** Rows of a gap in the sequence were settled unseen; only the head moves. */
+  skipTo(head: number): void
+  entry(type: string, id: string): Entry | undefined
+  entries(type: string): ReadonlyMap<string, Entry>
+  bad(type: string, id: string): BadEntry | undefined
+  allBad(): Iterable<BadEntry>
+  /** Marks the start of a read; call the answer when it is over. */
+  ticket(): () => void
+  /** Rows up to this sequence are in the tables: let them go as soon as no older read needs them. */
+  settled(mark: number): void
+  /** Forgets everything at once: the data was replaced. */
+  clear(head: number): void
+}
+
+const NONE: ReadonlyMap<string, Entry> = new Map()
+
+export function createOverlay(): Overlay {
+  const types = new Map<string, Map<string, Entry>>()
+  const bads = new Map<string, BadEntry>()
+  let rows: LoadedRow[] = []
+  let head = 0
+  let records = 0
+  let bytes = 0
+  let nextTicket = 0
+  const open = new Set<number>()
+  let leaving: Array<{ mark: number; before: number }> = []
+
+  const badKey = (type: string, id: string): string => `${type}\n${id}`
+
+  function put(seq: number, item: StoredItem): void {
+    const { type, id, rev } = item
+    const key = badKey(type, id)
+    if (item.kind === 'bad') {
+      if ((bads.get(key)?.rev ?? -1) <= rev) bads.set(key, { seq, rev, item })
+      return
+    }
+    let entries = types.get(type)
+    if (entries === undefined) types.set(type, (entries = new Map()))
+    const known = entries.get(id)
+    if (known !== undefined && known.rev >= rev) return
+    entries.set(id, { seq, rev, row: item.kind === 'del' ? null : (item.data as Row) })
+    if ((bads.get(key)?.rev ?? Infinity) <= rev) bads.delete(key)
+  }
+
+  function drop(mark: number): void {
+    let at = 0
+    for (; at < rows.length && rows[at]!.seq <= mark; at++) {
+      const row = rows[at]!
+      bytes -= row.bytes
+      records -= row.items.length
+      for (const { type, id } of row.items) {
+        const entries = types.get(type)
+        if ((entries?.get(id)?.seq ?? Infinity) <= mark) entries?.delete(id)
+        const key = badKey(type, id)
+        if ((bads.get(key)?.seq ?? Infinity) <= mark) bads.delete(key)
+      }
+    }
+    if (at > 0) rows = rows.slice(at)
+  }
+
+  function release(): void {
+    const oldest = open.size === 0 ? Infinity : Math.min(...open)
+    const ready = leaving.filter(({ before }) => before <= oldest)
+    if (ready.length === 0) return
+    leaving = leaving.filter(({ before }) => before > oldest)
+    drop(Math.max(...ready.map(({ mark }) => mark)))
+  }
+
+  return {
+    get head() {
+      return head
+    },
+    unsettled(mark) {
+      // Rows below the mark are few: they only wait for older reads to end.
+      const sums = { pages: rows.length, records, bytes }
+      for (let at = 0; at < rows.length && rows[at]!.seq <= mark; at++) {
+        sums.pages--
+        sums.records -= rows[at]!.items.length
+        sums.bytes -= rows[at]!.bytes
+      }
+      return sums
+    },
+    oldestAbove: (mark) => rows.find(({ seq }) => seq > mark),
+    add(loaded) {
+      for (const row of loaded) {
+        if (row.seq <= head) continue
+        head = row.seq
+        rows.push(row)
+        bytes += row.bytes
+        records += row.items.length
+        for (const item of row.items) put(row.seq, item)
+      }
+    },
+    skipTo(next) {
+      head = Math.max(head, next)
+    },
+    entry: (type, id) => types.get(type)?.get(id),
+    entries: (type) => types.get(type) ?? NONE,
+    bad: (type, id) => bads.get(badKey(type, id)),
+    allBad: () => bads.values(),
+    ticket() {
+      const number = nextTicket++
+      open.add(number)
+      return () => {
+        open.delete(number)
+        release()
+      }
+    },
+    settled(mark) {
+      leaving.push({ mark, before: nextTicket })
+      release()
+    },
+    clear(next) {
+      types.clear()
+      bads.clear()
+      rows = []
+      leaving = []
+      records = 0
+      bytes = 0
+      head = next
+    },
+  }
+}

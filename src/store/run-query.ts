@@ -1,0 +1,157 @@
+/**
+ * How a read joins memory and tables (R2): rows and mark in one read-only transaction, the overlay after
+ * them, synchronously, at the very end. An overlay record counts only if its sequence is above that mark;
+ * then it hides the table row of its id. The answer is an exact whole-page prefix of the queue.
+ */
+import type { Collection } from 'dexie'
+import type { ShadowKey } from '../keys.ts'
+import type { CompiledQuery } from '../query.ts'
+import type { CollectionSpec, Row } from '../schema.ts'
+import type { Connection, LogRow, TableRow } from './database.ts'
+import type { Overlay } from './overlay.ts'
+import { planQuery, type KeyRange, type Plan } from './plan.ts'
+
+export interface Found {
+  readonly id: string
+  readonly rev: number
+  readonly row: Row
+  /** Sort key of the query's order; null without one. */
+  readonly key: ShadowKey | null
+}
+
+export interface QueryRunner {
+  /** `mark`: what the answer was read at; above the overlay's head, pages were settled unseen. */
+  find(query: CompiledQuery, spec: CollectionSpec): Promise<{ readonly found: Found[]; readonly mark: number }>
+  get(spec: CollectionSpec, ids: readonly string[]): Promise<Array<Row | undefined>>
+  count(query: CompiledQuery, spec: CollectionSpec): Promise<number>
+}
+
+/** First read of a limited query, and by how much it grows while hidden rows leave it short. */
+const READ_AHEAD = 16
+const GROWTH = 4
+
+export function createQueryRunner({ dexie, meta, rows }: Connection, overlay: Overlay, onScan: (collection: string, field: string) => void): QueryRunner {
+  async function reading<T>(spec: CollectionSpec, body: (mark: () => number) => Promise<T>): Promise<T> {
+    const release = overlay.ticket()
+    try {
+      return await dexie.transaction('r', meta, rows(spec.name), async () => {
+        const log = (await meta.get('log')) as LogRow | undefined
+        return body(() => log?.mark ?? 0)
+      })
+    } finally {
+      release()
+    }
+  }
+
+  /** What the overlay adds to a query's answer, in order. */
+  function fromOverlay(query: CompiledQuery, spec: CollectionSpec, mark: number): Found[] {
+    const found: Found[] = []
+    for (const [id, { seq, rev, row }] of overlay.entries(spec.name)) {
+      if (seq <= mark || row === null || !query.matches(row)) continue
+      const one = { id, rev, row, key: query.sortKey(row) }
+      if (isAfter(query, one)) found.push(one)
+    }
+    return found.sort(query.compare)
+  }
+
+  function fromTable(query: CompiledQuery, spec: CollectionSpec, mark: number, stored: readonly TableRow[]): Found[] {
+    const found: Found[] = []
+    for (const { id, rev, data } of stored) {
+      if ((overlay.entry(spec.name, id)?.seq ?? -1) > mark || !query.matches(data)) continue
+      const one = { id, rev, row: data, key: query.sortKey(data) }
+      if (isAfter(query, one)) found.push(one)
+    }
+    return found
+  }
+
+  function merge(query: CompiledQuery, spec: CollectionSpec, mark: number, table: Found[], plan: Plan): Found[] {
+    const added = fromOverlay(query, spec, mark)
+    const merged = added.length === 0 ? table : table.concat(added)
+    if (added.length > 0 || !plan.ordered) merged.sort(query.compare)
+    return query.query.limit === undefined ? merged : merged.slice(0, query.query.limit)
+  }
+
+  return {
+    find: (query, spec) => {
+      const plan = planQuery(query, spec)
+      if (plan.scanned !== null) onScan(spec.name, plan.scanned)
+      const { limit, order } = query.query
+      return reading(spec, async (markOf) => {
+        const mark = markOf()
+        if (limit === 0) return { found: [], mark }
+        if (limit === undefined || !plan.ordered) {
+          const stored = await Promise.all(collections(rows(spec.name), plan, query).map((part) => part.toArray()))
+          const table = fromTable(query, spec, mark, stored.flat())
+          return { found: merge(query, spec, mark, order?.dir === 'desc' && plan.ordered ? table.reverse() : table, plan), mark }
+        }
+        // One range in order: read a little more than asked for, and more again while hidden rows leave it short.
+        for (let size = limit + READ_AHEAD; ; size *= GROWTH) {
+          const [part] = collections(rows(spec.name), plan, query)
+          const stored = part === undefined ? [] : await (order?.dir === 'desc' ? part.reverse() : part).limit(size).toArray()
+          const table = fromTable(query, spec, mark, stored)
+          if (table.length >= limit || stored.length < size) return { found: merge(query, spec, mark, table, plan), mark }
+        }
+      })
+    },
+
+    get: (spec, ids) =>
+      reading(spec, async (markOf) => {
+        const stored = await rows(spec.name).bulkGet([...ids])
+        const mark = markOf()
+        return ids.map((id, at) => {
+          const entry = overlay.entry(spec.name, id)
+          return entry !== undefined && entry.seq > mark ? (entry.row ?? undefined) : stored[at]?.data
+        })
+      }),
+
+    count: (counted, spec) => {
+      const { collection, where } = counted.query
+      const query = { ...counted, query: { collection, where } }
+      const plan = planQuery(query, spec)
+      if (plan.scanned !== null) onScan(spec.name, plan.scanned)
+      return reading(spec, async (markOf) => {
+        const mark = markOf()
+        const table = rows(spec.name)
+        const hides = (id: string): boolean => (overlay.entry(spec.name, id)?.seq ?? -1) > mark
+        let count = 0
+        if (plan.exact && overlay.entries(spec.name).size === 0) {
+          for (const part of collections(table, plan, query)) count += await part.count()
+        } else if (plan.exact) {
+          for (const part of collections(table, plan, query)) for (const id of await part.primaryKeys()) if (!hides(id)) count++
+        } else {
+          for (const part of collections(table, plan, query)) for (const { id, data } of await part.toArray()) if (!hides(id) && query.matches(data)) count++
+        }
+        for (const { seq, row } of overlay.entries(spec.name).values()) if (seq > mark && row !== null && query.matches(row)) count++
+        return count
+      })
+    },
+  }
+}
+
+function isAfter(query: CompiledQuery, row: Found): boolean {
+  const { after } = query.query
+  return after === undefined || query.compare(after, row) < 0
+}
+
+type Rows = ReturnType<Connection['rows']>
+
+function collections(table: Rows, plan: Plan, { query: { after, order } }: CompiledQuery): Array<Collection<TableRow, string>> {
+  const { path } = plan
+  if (path === null) return [after !== undefined && order === undefined ? table.where('id').above(after.id) : table.toCollection()]
+  return plan.ranges.filter(isPossible).map((range) => table.where(path).between(range.lower, range.upper, !range.lowerOpen, !range.upperOpen))
+}
+
+// An empty stretch (gt 5, lt 5) is no error, it just finds nothing; IndexedDB would throw.
+function isPossible({ lower, upper, lowerOpen, upperOpen }: KeyRange): boolean {
+  const order = compareDeep(lower, upper)
+  return order < 0 || (order === 0 && !lowerOpen && !upperOpen)
+}
+
+function compareDeep(a: unknown, b: unknown): number {
+  if (!Array.isArray(a) || !Array.isArray(b)) return a === b ? 0 : (a as number) < (b as number) ? -1 : 1
+  for (let at = 0; at < Math.min(a.length, b.length); at++) {
+    const order = compareDeep(a[at], b[at])
+    if (order !== 0) return order
+  }
+  return a.length - b.length
+}

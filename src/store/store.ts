@@ -1,0 +1,290 @@
+/**
+ * The store as the rest of the engine sees it: this file only wires. Everything that writes as the leader
+ * takes a lease; everything that reads joins tables and overlay (R2); every change is told to listeners.
+ */
+import type { Clock, Random } from '../clock.ts'
+import { SyncError } from '../errors.ts'
+import type { CompiledQuery } from '../query.ts'
+import type { CollectionSpec, Row, Schema } from '../schema.ts'
+import { openDatabase, storageError, type HistoryRow, type StorageDeps } from './database.ts'
+import { createDevice, type Device } from './device.ts'
+import { checkLease, type Lease } from './guard.ts'
+import { createInbox, type Committed, type IncomingPage } from './inbox.ts'
+import type { SessionFacts } from './device.ts'
+import { createOverlay, type LoadedRow } from './overlay.ts'
+import { createQuarantine, type Quarantine } from './quarantine.ts'
+import { createQueryRunner, type Found } from './run-query.ts'
+import { createTables } from './tables.ts'
+
+export type { Committed, Found, HistoryRow, IncomingPage, Lease, SessionFacts }
+export type { SyncFacts } from './device.ts'
+export type { Identity } from './database.ts'
+
+/** A record as it is now: null if it is gone, undefined if only its state changed (a newer version went to quarantine). */
+export interface Change {
+  readonly type: string
+  readonly id: string
+  readonly row: Row | null | undefined
+}
+
+export type StoreEvent =
+  /** These records changed; everything else is as it was. */
+  | { readonly kind: 'changes'; readonly changes: readonly Change[] }
+  /** Anything may have changed: pages were settled unseen, or the data was replaced. */
+  | { readonly kind: 'reset' }
+  /** The view is the same, but the log moved: counts in the status differ. */
+  | { readonly kind: 'settled' }
+  /** The connection is gone; the store answers nothing any more. */
+  | { readonly kind: 'closed'; readonly error: SyncError }
+
+export interface Store {
+  readonly specs: ReadonlyMap<string, CollectionSpec>
+  readonly device: Device
+  readonly quarantine: Quarantine
+  commit(lease: Lease, pages: readonly IncomingPage[], session: SessionFacts): Promise<Committed>
+  /** Moves the oldest inbox row into the tables. @returns records moved, or null if nothing waits. */
+  settleNext(lease: Lease): Promise<number | null>
+  dropTombstones(lease: Lease, cleanRun: number): Promise<void>
+  /** Ack keys stored and not yet taken by the server, oldest first. */
+  pendingAcks(): Promise<ReadonlyArray<{ readonly n: number; readonly keys: readonly string[] }>>
+  dropAcks(lease: Lease, n: number): Promise<void>
+  addHistory(lease: Lease, entry: HistoryRow): Promise<void>
+  history(): Promise<readonly HistoryRow[]>
+  /** Clears everything and starts a new generation. */
+  wipe(lease: Lease): Promise<Lease>
+  /** Reads what other tabs wrote since (R25). Safe to call at any time; hints only decide when. */
+  follow(): Promise<void>
+  find(query: CompiledQuery): Promise<readonly Found[]>
+  get(type: string, ids: readonly string[]): Promise<Array<Row | undefined>>
+  count(query: CompiledQuery): Promise<number>
+  /** Whether a newer version of this record is in quarantine (R31). Known for records seen since open. */
+  isStale(type: string, id: string): boolean
+  /** What waits in the inbox. `empty`: nothing was ever stored in this generation. */
+  counts(): { readonly pages: number; readonly records: number; readonly bytes: number; readonly head: number; readonly mark: number; readonly empty: boolean }
+  settledCount(): Promise<number>
+  /** Reads under way: settling gives way to them (R1). */
+  busy(): boolean
+  subscribe(listener: (event: StoreEvent) => void): () => void
+  close(): void
+}
+
+export interface StoreDeps extends StorageDeps {
+  readonly clock: Clock
+  readonly random: Random
+  readonly onScan?: ((collection: string, field: string) => void) | undefined
+}
+
+const HISTORY_KEPT = 100
+
+/** @throws SyncError `storage_*`, `schema_*`. */
+export async function openStore(name: string, schema: Schema, deps: StoreDeps): Promise<Store> {
+  const listeners = new Set<(event: StoreEvent) => void>()
+  const emit = (event: StoreEvent): void => {
+    for (const listener of [...listeners]) listener(event)
+  }
+  let closed = false
+  const database = await openDatabase(name, schema, deps, (why) => {
+    if (closed) return
+    closed = true
+    const message =
+      why === 'versionchange'
+        ? 'Another tab upgrades or deletes the stored data; reload this page.'
+        : 'The browser closed the database under this tab; reload the page.'
+    emit({ kind: 'closed', error: new SyncError('storage_closed', message) })
+  })
+  const { relaxed, specs } = database
+  const overlay = createOverlay()
+  const device = createDevice(database, deps.random)
+  const inbox = createInbox(database, overlay)
+  const tables = createTables(database, overlay, () => deps.clock.now())
+  const runner = createQueryRunner(relaxed, overlay, deps.onScan ?? (() => {}))
+  const quarantine = createQuarantine(relaxed, overlay, () => deps.clock.now())
+  let mark = 0
+  let base = 0
+  let generation = ''
+  let reading = 0
+  const stale = new Set<string>()
+
+  async function guarded<T>(work: () => PromiseLike<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      throw storageError(error)
+    }
+  }
+
+  async function read<T>(work: () => PromiseLike<T>): Promise<T> {
+    reading++
+    try {
+      return await guarded(work)
+    } finally {
+      reading--
+    }
+  }
+
+  /** Rows now visible: into the overlay, and on to whoever watches. */
+  function show(rows: readonly LoadedRow[]): void {
+    overlay.add(rows)
+    const changes = new Map<string, Change>()
+    for (const { items } of rows)
+      for (const { type, id, kind } of items) {
+        const key = `${type}\n${id}`
+        if (!specs.has(type)) continue
+        if (kind === 'bad') stale.add(key)
+        else if (overlay.bad(type, id) === undefined) stale.delete(key)
+        const entry = overlay.entry(type, id)
+        changes.set(key, { type, id, row: entry?.row })
+      }
+    if (rows.length > 0) emit({ kind: 'changes', changes: [...changes.values()] })
+  }
+
+  function reset(log: { mark: number; base: number }, device: string): void {
+    generation = device
+    base = log.base
+    overlay.clear(log.mark)
+    mark = log.mark
+    stale.clear()
+  }
+
+  async function catchUp(): Promise<void> {
+    const identity = await device.identity()
+    if (identity.device !== generation) {
+      const { rows, log } = await inbox.readAbove(0)
+      reset(log, identity.device)
+      overlay.add(rows)
+      emit({ kind: 'reset' })
+      return
+    }
+    const { rows, log } = await inbox.readAbove(overlay.head)
+    const unseen = log.mark > overlay.head
+    const moved = log.mark > mark
+    overlay.skipTo(log.mark)
+    mark = Math.max(mark, log.mark)
+    if (unseen) {
+      overlay.add(rows)
+      emit({ kind: 'reset' })
+    } else show(rows)
+    if (moved) {
+      overlay.settled(mark)
+      emit({ kind: 'settled' })
+    }
+  }
+
+  let following: Promise<void> | null = null
+  let again = false
+  function follow(): Promise<void> {
+    if (following !== null) {
+      again = true
+      return following
+    }
+    following = guarded(async () => {
+      do {
+        again = false
+        await catchUp()
+      } while (again)
+    }).finally(() => {
+      following = null
+    })
+    return following
+  }
+
+  const specOf = (type: string): CollectionSpec => {
+    const spec = specs.get(type)
+    if (spec === undefined) throw new SyncError('invalid_argument', `There is no collection "${type}" in the schema.`)
+    return spec
+  }
+
+  async function loadStale(): Promise<void> {
+    for (const type of specs.keys()) {
+      const keys = await relaxed.quarantine.where('[type+id]').between([type, ''], [type, []]).primaryKeys()
+      for (const [, id] of keys) stale.add(`${type}\n${id}`)
+    }
+  }
+
+  try {
+    await guarded(async () => {
+      const identity = await device.open()
+      const { rows, log } = await inbox.readAbove(0)
+      reset(log, identity.device)
+      overlay.add(rows)
+      await loadStale()
+      for (const { item } of overlay.allBad()) if (specs.has(item.type)) stale.add(`${item.type}\n${item.id}`)
+    })
+  } catch (error) {
+    closed = true
+    database.close()
+    throw error
+  }
+
+  return {
+    specs,
+    device,
+    quarantine,
+    commit: (lease, pages, session) =>
+      guarded(async () => {
+        const committed = await inbox.commit(lease, pages, session)
+        show(committed.rows)
+        return committed
+      }),
+    settleNext: (lease) =>
+      guarded(async () => {
+        const row = overlay.oldestAbove(mark)
+        if (row === undefined) return null
+        mark = Math.max(mark, await tables.settle(lease, row))
+        overlay.settled(mark)
+        emit({ kind: 'settled' })
+        return row.items.length
+      }),
+    dropTombstones: (lease, cleanRun) => guarded(() => tables.dropTombstones(lease, cleanRun)),
+    pendingAcks: () =>
+      guarded(async () => {
+        const { device: uuid } = await device.identity()
+        const rows = await relaxed.acks.toArray()
+        return rows.filter((row) => row.device === uuid && row.n !== undefined).map((row) => ({ n: row.n as number, keys: row.keys }))
+      }),
+    dropAcks: (lease, n) =>
+      guarded(() =>
+        relaxed.dexie.transaction('rw', relaxed.meta, relaxed.acks, async () => {
+          await checkLease(relaxed, database, lease)
+          await relaxed.acks.delete(n)
+        }),
+      ),
+    addHistory: (lease, entry) =>
+      guarded(() =>
+        relaxed.dexie.transaction('rw', relaxed.meta, relaxed.history, async () => {
+          await checkLease(relaxed, database, lease)
+          const n = (await relaxed.history.add(entry)) as number
+          await relaxed.history.where('n').belowOrEqual(n - HISTORY_KEPT).delete()
+        }),
+      ),
+    history: () => read(() => relaxed.history.reverse().toArray()),
+    wipe: (lease) =>
+      guarded(async () => {
+        const next = await device.wipe(lease)
+        await catchUp()
+        return next
+      }),
+    follow,
+    find: (query) =>
+      read(async () => {
+        const { found, mark: seen } = await runner.find(query, specOf(query.query.collection))
+        if (seen > overlay.head) void follow().catch(() => undefined)
+        return found
+      }),
+    get: (type, ids) => read(() => runner.get(specOf(type), ids)),
+    count: (query) => read(() => runner.count(query, specOf(query.query.collection))),
+    isStale: (type, id) => stale.has(`${type}\n${id}`),
+    counts: () => ({ ...overlay.unsettled(mark), head: overlay.head, mark, empty: overlay.head === base }),
+    settledCount: () => read(() => tables.count()),
+    busy: () => reading > 0,
+    subscribe: (listener) => {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    close: () => {
+      closed = true
+      listeners.clear()
+      database.close()
+    },
+  }
+}
