@@ -1,3 +1,4 @@
+/// <reference types="vite/client" />
 /**
  * World: 135,233 places, every one of them in this browser. The demo's composition root: the engine,
  * and the parts of the page that show it.

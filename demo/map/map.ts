@@ -93,7 +93,10 @@ export function createWorldMap(options: WorldMapOptions): WorldMap {
     const scale = scaleOf(view, size) * ratio
     globe.setTransform(scale, 0, 0, scale, (size.width / 2) * ratio - view.x * scale, (size.height / 2) * ratio - view.y * scale)
     const trace = (line: readonly XY[]): void => {
-      for (const [index, { x, y }] of line.entries()) index === 0 ? globe.moveTo(x, y) : globe.lineTo(x, y)
+      for (const [index, { x, y }] of line.entries()) {
+        if (index === 0) globe.moveTo(x, y)
+        else globe.lineTo(x, y)
+      }
     }
     globe.lineWidth = ratio / scale
     globe.beginPath()

@@ -17,13 +17,14 @@ export interface Palette {
 
 type Stop = readonly [at: number, red: number, green: number, blue: number, alpha: number]
 
-const STEPS = 2048
-/** The tone curve's contrast: how soon light saturates. */
-const BRIGHTEST = 4
+const STEPS = 4096
+/** Intensity that is drawn as brightest. */
+const BRIGHTEST = 9
 
+/** @param exposure how much the tone curve, a logarithm as in the eye, lifts faint light */
 function ink(stops: readonly Stop[], exposure: number): Ink {
   const colours = Uint32Array.from({ length: STEPS }, (_, index) => {
-    const tone = 1 - Math.exp((-exposure * index * BRIGHTEST) / STEPS)
+    const tone = Math.log1p((exposure * index * BRIGHTEST) / STEPS) / Math.log1p(exposure * BRIGHTEST)
     const upper = Math.max(1, stops.findIndex(([at]) => at >= tone))
     const [from, to] = [stops[upper - 1], stops[upper]]
     if (from === undefined || to === undefined) return 0
@@ -46,14 +47,15 @@ export const palettes: Readonly<Record<Theme, Palette>> = {
     glow: 0.035,
     ink: ink(
       [
-        [0, 120, 78, 40, 0],
-        [0.1, 138, 92, 52, 120],
-        [0.3, 206, 138, 68, 205],
-        [0.6, 250, 192, 110, 245],
-        [0.85, 255, 232, 190, 255],
-        [1, 255, 253, 246, 255],
+        [0, 120, 74, 38, 0],
+        [0.1, 132, 84, 46, 90],
+        [0.3, 190, 121, 56, 190],
+        [0.52, 236, 164, 80, 235],
+        [0.74, 255, 212, 146, 255],
+        [0.9, 255, 238, 206, 255],
+        [1, 255, 253, 247, 255],
       ],
-      1.9,
+      7,
     ),
   },
   light: {
@@ -67,13 +69,13 @@ export const palettes: Readonly<Record<Theme, Palette>> = {
     glow: 0,
     ink: ink(
       [
-        [0, 58, 84, 112, 0],
-        [0.12, 58, 84, 112, 90],
-        [0.4, 38, 60, 88, 185],
-        [0.75, 22, 38, 62, 240],
+        [0, 66, 92, 120, 0],
+        [0.1, 66, 92, 120, 62],
+        [0.35, 48, 74, 104, 150],
+        [0.65, 30, 50, 78, 225],
         [1, 10, 20, 38, 255],
       ],
-      1.5,
+      7,
     ),
   },
 }

@@ -41,7 +41,7 @@ export function createPlate(canvas: HTMLCanvasElement): Plate {
     const radius = Math.max(1.1, wanted)
     const power = (0.11 + 1.2 * rank ** 1.7) * Math.min(2.2, growth ** 1.2) * Math.min(1, wanted / radius) ** 1.5
     light.add(x, y, radius, sign * power)
-    if (glow > 0 && rank > 0.55) light.add(x, y, radius * 6, sign * glow * ((rank - 0.55) / 0.45) * 2)
+    if (glow > 0 && rank > 0.55) light.add(x, y, radius * 5.5, sign * glow * ((rank - 0.55) / 0.45) * 2)
   }
 
   return {
@@ -61,7 +61,7 @@ export function createPlate(canvas: HTMLCanvasElement): Plate {
       lit = 0
       ratio = pixelRatio
       scale = scaleOf(to, { width, height })
-      growth = to.zoom ** 0.4 * Math.max(0.8, Math.min(1.25, size.width / 1000))
+      growth = to.zoom ** 0.4 * Math.max(0.66, Math.min(1.25, size.width / 1000))
       glow = reach
     },
     work: (points, ink, late) => {
