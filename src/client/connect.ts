@@ -45,7 +45,7 @@ export interface ConnectDeps {
 
 /** The packaged worker. Bundlers recognise this expression as it stands; the file is self-contained. */
 export function spawnPackaged(): Worker {
-  return new Worker(new URL('../worker-bundle.js', import.meta.url), { type: 'module' })
+  return new Worker(new URL('../worker/bundle.js', import.meta.url), { type: 'module' })
 }
 
 const pinned = new Set<Remote<WorkerApi>>()
@@ -56,67 +56,47 @@ export function connect({ spawn, request, clock, receive, ended }: ConnectDeps):
   const { port1: port, port2: theirs } = new MessageChannel()
   let unsent: ToWorker[] | null = []
   let end: SyncError | null = null
-  let dispose: () => void = () => undefined
-  let closing: Promise<void> | null = null
+  let worker: Worker | undefined
+  let api: Remote<WorkerApi> | undefined
+  let closing: Promise<void> | undefined
 
   port.onmessage = ({ data }: MessageEvent<ToPage>) => {
     handshake.abort()
     if (end === null) receive(data)
   }
-
-  let spawnError = ''
-  const api = start()
   const opened = open()
   // Whoever wants to know asks `ready` or `status`; nobody has to.
   opened.catch(() => undefined)
 
   return {
     opened,
-    call: (method, args, options) => guard(`sync.${method}`, opened.then(() => ask(method, args)), options),
+    call: (method, args, options) => guard(`sync.${method}()`, opened.then(() => ask(method, args)), options),
     guard,
     post(message) {
-      if (end !== null) return
-      if (unsent === null) port.postMessage(message)
-      else unsent.push(message)
+      if (unsent !== null) unsent.push(message)
+      else if (end === null) port.postMessage(message)
     },
     close: () => (closing ??= close()),
   }
 
-  function start(): Remote<WorkerApi> | null {
-    try {
-      const worker = spawn()
-      worker.addEventListener('error', (event) => fail(describe(event)))
-      worker.addEventListener('messageerror', () => fail('A message could not be read.'))
-      const remote = wrap<WorkerApi>(worker)
-      pinned.add(remote)
-      dispose = () => {
-        pinned.delete(remote)
-        remote[releaseProxy]()
-        worker.terminate()
-      }
-      return remote
-    } catch (error) {
-      spawnError = error instanceof Error ? error.message : String(error)
-      return null
-    }
-  }
-
   async function open(): Promise<void> {
-    if (api === null) {
-      // Not before the caller holds its client.
+    try {
+      worker = spawn()
+      // A worker that cannot be loaded fires a bare event without a message.
+      worker.addEventListener('error', ({ message }) => fail(message))
+      worker.addEventListener('messageerror', () => fail())
+      api = wrap<WorkerApi>(worker)
+      pinned.add(api)
+    } catch (error) {
+      // Nothing ends before the caller holds its client.
       await null
-      fail(spawnError)
-      throw end
+      throw fail(messageOf(error))
     }
-    clock.sleep(HANDSHAKE_MS, handshake.signal).then(
-      () => fail('It did not answer within 10 seconds.'),
-      () => undefined,
-    )
+    later(HANDSHAKE_MS, () => fail(), handshake.signal)
     try {
       await guard('Opening storage', answer(api.open(request, transfer(theirs, [theirs]))))
     } catch (error) {
-      if (end === null) finish(error as SyncError)
-      throw error
+      throw finish(error as SyncError)
     }
     handshake.abort()
     for (const message of unsent ?? []) port.postMessage(message)
@@ -124,23 +104,24 @@ export function connect({ spawn, request, clock, receive, ended }: ConnectDeps):
   }
 
   function ask<M extends keyof Calls>(method: M, args: Parameters<Calls[M]>): Promise<Value<M>> {
-    const remote = end === null ? api?.[method] : undefined
-    return remote === undefined ? Promise.reject(end) : answer((remote as (...args: Parameters<Calls[M]>) => Promise<Answer<Value<M>>>)(...args))
+    // The types of a generic method of a proxy are beyond inference.
+    const call = end === null ? (api?.[method] as ((...args: Parameters<Calls[M]>) => Promise<Answer<Value<M>>>) | undefined) : undefined
+    return call === undefined ? Promise.reject(end) : answer(call(...args))
   }
 
   function guard<T>(what: string, work: Promise<T>, { timeout = CALL_MS, signal }: CallOptions = {}): Promise<T> {
     return new Promise((resolve, reject) => {
       const timer = new AbortController()
-      const stop = (error: unknown): void => {
-        release()
-        reject(error)
-      }
-      const cancel = (): void => stop(aborted())
       const release = (): void => {
         waiting.delete(stop)
         signal?.removeEventListener('abort', cancel)
         timer.abort()
       }
+      const stop = (error: unknown): void => {
+        release()
+        reject(error)
+      }
+      const cancel = (): void => stop(aborted())
       work.then((value) => {
         release()
         resolve(value)
@@ -149,38 +130,54 @@ export function connect({ spawn, request, clock, receive, ended }: ConnectDeps):
       if (signal?.aborted === true) return cancel()
       waiting.add(stop)
       signal?.addEventListener('abort', cancel)
-      clock.sleep(timeout, timer.signal).then(
-        () => stop(new SyncError('timeout', `${what} got no answer within ${timeout / 1000} seconds.`)),
-        () => undefined,
-      )
+      later(timeout, () => stop(new SyncError('timeout', `${what} got no answer within ${timeout / 1000} seconds.`)), timer.signal)
     })
   }
 
-  function fail(detail: string): void {
-    finish(handshake.signal.aborted ? crashed(detail) : notStarted(detail))
+  function later(ms: number, run: () => void, signal: AbortSignal): void {
+    void clock.sleep(ms, signal).then(run, () => undefined)
   }
 
-  function finish(error: SyncError): void {
-    if (end !== null) return
+  function fail(detail = ''): SyncError {
+    return finish(
+      handshake.signal.aborted
+        ? new SyncError('worker_crashed', `The worker ended unexpectedly; reload the page. ${detail}`)
+        : new SyncError(
+            'worker_failed',
+            `The worker did not start: check its URL, the Content-Security-Policy (worker-src 'self'), and that nothing in its file throws at load. ${detail}`,
+          ),
+    )
+  }
+
+  function finish(error: SyncError): SyncError {
+    if (end !== null) return end
     settle(error)
     dispose()
+    return error
   }
 
+  /** From here on no call can succeed. */
   function settle(error: SyncError): void {
     end = error
+    unsent = null
     handshake.abort()
     port.close()
     for (const stop of [...waiting]) stop(error)
     ended(error)
   }
 
+  function dispose(): void {
+    if (api !== undefined) pinned.delete(api)
+    api?.[releaseProxy]()
+    worker?.terminate()
+  }
+
   async function close(): Promise<void> {
     if (end !== null) return
-    const stopped = api?.close().catch(() => undefined)
-    settle(new SyncError('closed', 'This client was closed with sync.close(). Create another with createSync().'))
     const timer = new AbortController()
-    const late = clock.sleep(CLOSE_MS, timer.signal).catch(() => undefined)
-    await Promise.race([stopped, late])
+    const stopped = api?.close()
+    settle(new SyncError('closed', 'This client was closed.'))
+    await Promise.race([stopped, clock.sleep(CLOSE_MS, timer.signal)]).catch(() => undefined)
     timer.abort()
     dispose()
   }
@@ -188,32 +185,14 @@ export function connect({ spawn, request, clock, receive, ended }: ConnectDeps):
 
 /** An answer's value, or its error as the class it was. */
 async function answer<T>(asked: Promise<Answer<T>>): Promise<T> {
-  let given: Answer<T>
-  try {
-    given = await asked
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
-    if (error instanceof Error && error.name === 'DataCloneError')
-      throw new SyncError('invalid_argument', `A value in this call cannot be sent to the worker; use plain data. ${message}`, { cause: error })
-    throw new SyncError('worker_failed', `The worker could not take the call. ${message}`, { cause: error })
-  }
+  const given = await asked.catch((cause: unknown) => {
+    const code = cause instanceof Error && cause.name === 'DataCloneError' ? 'invalid_argument' : 'worker_failed'
+    throw new SyncError(code, `The worker cannot take this call. ${messageOf(cause)}`, { cause })
+  })
   if (given.ok) return given.value
   throw fromPlain(given.error)
 }
 
-// A worker that cannot be loaded fires a bare event without any message.
-function describe(event: ErrorEvent): string {
-  const { message } = event
-  return message === undefined || message === '' ? '' : `It said: ${message}`
-}
-
-function notStarted(detail: string): SyncError {
-  return new SyncError(
-    'worker_failed',
-    `The worker did not start. Check that its URL answers with JavaScript, that the Content-Security-Policy allows it (worker-src 'self'), and that nothing in the worker file throws while it loads. ${detail}`.trim(),
-  )
-}
-
-function crashed(detail: string): SyncError {
-  return new SyncError('worker_crashed', `The worker ended unexpectedly. What it had stored is safe; reload the page to go on. ${detail}`.trim())
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

@@ -38,7 +38,8 @@ export type StoreEvent =
   | { readonly kind: 'closed'; readonly error: SyncError }
 
 export interface Store {
-  readonly specs: ReadonlyMap<string, CollectionSpec>
+  /** @throws SyncError `invalid_argument` if the schema has no such collection. */
+  specOf(type: string): CollectionSpec
   readonly device: Device
   readonly quarantine: Quarantine
   commit(lease: Lease, pages: readonly IncomingPage[], session: SessionFacts): Promise<Committed>
@@ -217,7 +218,7 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
   }
 
   return {
-    specs,
+    specOf,
     device,
     quarantine,
     commit: (lease, pages, session) =>

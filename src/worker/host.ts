@@ -1,0 +1,217 @@
+/**
+ * The worker's end of the thread boundary, and all of Comlink on this side. Calls answer with data, also
+ * when they fail, because an exception loses its code on the way. Everything the page asks arrives here,
+ * is checked, and is handed on; there is no logic of its own.
+ */
+import { expose } from 'comlink'
+import { sha256 } from '@noble/hashes/sha2.js'
+import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
+import { aborted, type Clock, type Random } from '../clock.ts'
+import type { Channel } from '../engine/channel.ts'
+import { createEngine, type Engine } from '../engine/engine.ts'
+import type { StorageInfo } from '../engine/facts.ts'
+import type { Locks } from '../engine/leader.ts'
+import type { Http, TokenReason } from '../engine/transport.ts'
+import { SyncError, toPlain } from '../errors.ts'
+import { silentLog, type Log } from '../log.ts'
+import { compileQuery } from '../query.ts'
+import { defineSchema, schemaHash, type Schema } from '../schema.ts'
+import { openStore, type Store } from '../store/store.ts'
+import { WIRE_VERSION, type Answer, type OpenRequest, type ToPage, type ToWorker, type WorkerApi } from './api.ts'
+import { createReports, type Reports } from './reports.ts'
+import { openStream, type Stream } from './stream.ts'
+
+export interface HostDeps {
+  /** Null for the packaged worker: the page sends its schema. */
+  readonly schema: Schema | null
+  readonly http: Http
+  readonly clock: Clock
+  readonly random: Random
+  readonly locks: Locks
+  readonly createChannel: (name: string) => Channel
+  readonly storageInfo: () => Promise<StorageInfo>
+  readonly indexedDB: IDBFactory | undefined
+  readonly IDBKeyRange: typeof IDBKeyRange | undefined
+}
+
+/** Database, lock and channel share this name, so two accounts never meet (R22). */
+export function databaseName({ name, endpoint, account }: Pick<OpenRequest, 'name' | 'endpoint' | 'account'>): string {
+  const digest = bytesToHex(sha256(utf8ToBytes(JSON.stringify([name, endpoint, account]))))
+  return `tidegate-${name}-${digest.slice(0, 32)}`
+}
+
+interface Open {
+  readonly store: Store
+  readonly engine: Engine
+  readonly reports: Reports
+  readonly close: () => Promise<void>
+}
+
+export function createHost(deps: HostDeps): WorkerApi {
+  let opened: Open | null = null
+  let closed = false
+
+  async function open(request: OpenRequest, port: MessagePort): Promise<Open> {
+    const schema = schemaOf(deps.schema, request)
+    const name = databaseName(request)
+    const send = (message: ToPage, transfer: Transferable[] = []): void => port.postMessage(message, transfer)
+    const log: Log = request.debug ? (level, event, fields) => send({ kind: 'log', level, event, fields }) : silentLog
+    const scanned = new Set<string>()
+    const store = await openStore(name, schema, {
+      ...deps,
+      onScan: (collection, field) => {
+        const key = `${collection}.${field}`
+        if (!scanned.has(key)) log('info', 'query.scan', { collection, field })
+        scanned.add(key)
+      },
+    })
+    const tokens = createTokenDesk(send)
+    const engine = createEngine({ ...deps, store, log, token: tokens.ask, channel: deps.createChannel(name) }, { ...request, lockName: name })
+    const reports = createReports({ store, clock: deps.clock, status: engine.status, send })
+    const streams = new Map<number, Stream>()
+    const stopStore = store.subscribe((event) => {
+      for (const stream of streams.values()) stream.onEvent(event)
+    })
+
+    port.onmessage = ({ data }: MessageEvent<ToWorker>) => {
+      switch (data.kind) {
+        case 'open-stream':
+          try {
+            streams.set(data.stream, openStream({ store, clock: deps.clock, send }, data.stream, data.mode, data.query))
+          } catch (error) {
+            send({ kind: 'failed', stream: data.stream, error: toPlain(error) })
+          }
+          break
+        case 'close-stream':
+          streams.get(data.stream)?.close()
+          streams.delete(data.stream)
+          break
+        case 'follow':
+          reports.follow(data.what, data.on)
+          break
+        case 'token':
+        case 'token-failed':
+          tokens.answer(data)
+          break
+        case 'page':
+          engine.pageEvent(data.event)
+          break
+      }
+    }
+
+    return {
+      store,
+      engine,
+      reports,
+      close: async () => {
+        for (const stream of streams.values()) stream.close()
+        streams.clear()
+        stopStore()
+        tokens.close()
+        await engine.close()
+        reports.close()
+        port.close()
+      },
+    }
+  }
+
+  function current(): Open {
+    if (opened !== null) return opened
+    throw closed ? new SyncError('closed', 'close() was called in this tab.') : new SyncError('storage_closed', 'Storage is not open yet; wait for sync.ready.')
+  }
+
+  return {
+    open: (request, port) =>
+      answer(async () => {
+        if (opened !== null || closed) throw new SyncError('invalid_argument', 'This worker serves a client already; give each createSync() a worker of its own.')
+        if (request.wire !== WIRE_VERSION)
+          throw new SyncError('version_skew', `The page speaks version ${request.wire} of the worker's protocol, the worker ${WIRE_VERSION}; build and load both from one release.`)
+        opened = await open(request, port)
+        return null
+      }),
+    get: (collection, ids) => answer(() => current().store.get(collection, ids)),
+    count: (query) =>
+      answer(async () => {
+        const { store } = current()
+        return store.count(compileQuery(query, store.specOf(query.collection)))
+      }),
+    now: (timeout) => answer(() => current().engine.now(timeout).then(() => null)),
+    pause: () => answer(() => current().engine.pause().then(() => null)),
+    resume: () => answer(() => current().engine.resume().then(() => null)),
+    restart: () => answer(() => current().engine.restart().then(() => null)),
+    close: () =>
+      answer(async () => {
+        closed = true
+        const last = opened
+        opened = null
+        await last?.close()
+        return null
+      }),
+  }
+}
+
+/** Serves a host to the page behind `endpoint`. */
+export function exposeHost(host: WorkerApi, endpoint?: Parameters<typeof expose>[1]): void {
+  expose(Object.freeze(Object.assign(Object.create(null) as object, host)), endpoint)
+}
+
+async function answer<T>(work: () => Promise<T>): Promise<Answer<T>> {
+  try {
+    return { ok: true, value: await work() }
+  } catch (error) {
+    return { ok: false, error: toPlain(error) }
+  }
+}
+
+function schemaOf(own: Schema | null, request: OpenRequest): Schema {
+  if (own === null) {
+    if (request.schema === null) throw new SyncError('schema_needs_worker', 'The packaged worker was given as the app\'s own; leave `worker` out of createSync, or write a worker file with startWorker({schema}).')
+    return defineSchema(request.schema as Schema)
+  }
+  if (own.version !== request.schemaVersion || schemaHash(own) !== request.schemaHash)
+    throw new SyncError('version_skew', `The worker file was built with another schema (version ${own.version}) than the page (version ${request.schemaVersion}); import the same module in both and reload.`)
+  return own
+}
+
+interface TokenDesk {
+  ask(reason: TokenReason, signal: AbortSignal): Promise<string>
+  answer(message: Extract<ToWorker, { kind: 'token' | 'token-failed' }>): void
+  close(): void
+}
+
+/** Tokens live on the page; the worker asks for one when it needs it and keeps it in memory only. */
+function createTokenDesk(send: (message: ToPage) => void): TokenDesk {
+  const waiting = new Map<number, { resolve: (token: string) => void; reject: (error: SyncError) => void }>()
+  let last = 0
+  return {
+    ask: (reason, signal) =>
+      new Promise((resolve, reject) => {
+        const request = ++last
+        const cancel = (): void => {
+          if (!waiting.delete(request)) return
+          send({ kind: 'token-cancel', request })
+          reject(aborted())
+        }
+        if (signal.aborted) return reject(aborted())
+        signal.addEventListener('abort', cancel, { once: true })
+        waiting.set(request, {
+          resolve: (token) => {
+            signal.removeEventListener('abort', cancel)
+            resolve(token)
+          },
+          reject,
+        })
+        send({ kind: 'token', request, reason })
+      }),
+    answer(message) {
+      const one = waiting.get(message.request)
+      waiting.delete(message.request)
+      if (message.kind === 'token') one?.resolve(message.token)
+      else one?.reject(new SyncError('token_failed', `The token callback of createSync failed: ${message.message}`))
+    },
+    close() {
+      for (const { reject } of waiting.values()) reject(aborted())
+      waiting.clear()
+    },
+  }
+}

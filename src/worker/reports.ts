@@ -1,0 +1,91 @@
+/**
+ * Status, history and quarantine on their way to the page: a new phase at once, numbers within one phase at
+ * most ten times a second; history and quarantine only while the page looks at them.
+ */
+import type { Clock } from '../clock.ts'
+import type { Engine } from '../engine/engine.ts'
+import type { Status } from '../engine/status.ts'
+import type { Store } from '../store/store.ts'
+import type { ToPage } from './api.ts'
+
+const STATUS_MS = 100
+const LIST_MS = 500
+const QUARANTINE_SHOWN = 200
+
+type Followed = 'history' | 'quarantine'
+
+export interface Reports {
+  follow(what: Followed, on: boolean): void
+  close(): void
+}
+
+interface ReportDeps {
+  readonly store: Store
+  readonly clock: Clock
+  readonly status: Engine['status']
+  readonly send: (message: ToPage) => void
+}
+
+export function createReports({ store, clock, status, send }: ReportDeps): Reports {
+  const life = new AbortController()
+  const followed = new Set<Followed>()
+  let shown: Status | null = null
+  let pausing = false
+  let listing = false
+
+  function sendStatus(): void {
+    shown = status.current
+    send({ kind: 'status', status: shown })
+  }
+
+  function onStatus(next: Status): void {
+    if (life.signal.aborted) return
+    if (shown?.phase !== next.phase) sendStatus()
+    else if (!pausing) {
+      pausing = true
+      void clock.sleep(STATUS_MS, life.signal).then(
+        () => {
+          pausing = false
+          if (shown !== status.current) sendStatus()
+        },
+        () => undefined,
+      )
+    }
+    if (followed.size > 0) listSoon()
+  }
+
+  async function sendList(what: Followed): Promise<void> {
+    if (what === 'quarantine') send({ kind: 'quarantine', ...(await store.quarantine.list(QUARANTINE_SHOWN)) })
+    else send({ kind: 'history', sessions: (await store.history()).map(({ n: _n, ...session }) => session) })
+  }
+
+  function listSoon(): void {
+    if (listing) return
+    listing = true
+    void clock
+      .sleep(LIST_MS, life.signal)
+      .then(async () => {
+        listing = false
+        for (const what of followed) await sendList(what)
+      })
+      .catch(() => undefined)
+  }
+
+  const stop = status.subscribe(onStatus)
+  sendStatus()
+
+  return {
+    follow(what, on) {
+      if (!on) followed.delete(what)
+      else {
+        followed.add(what)
+        void sendList(what).catch(() => undefined)
+      }
+    },
+    close() {
+      sendStatus()
+      life.abort()
+      stop()
+    },
+  }
+}

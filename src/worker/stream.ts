@@ -1,0 +1,247 @@
+/**
+ * One followed query, worker side. It knows the ids in its answer, so what crosses to the page is the
+ * difference, in slices (R39). Without a limit the change feeds it and it is never run again; a window
+ * (`limit`) runs again only when a change can touch it. Changes within one frame cross together.
+ */
+import type { Clock } from '../clock.ts'
+import { toPlain } from '../errors.ts'
+import type { ShadowKey } from '../keys.ts'
+import { compileQuery, type Query } from '../query.ts'
+import { own, type Row } from '../schema.ts'
+import type { Change, Found, Store, StoreEvent } from '../store/store.ts'
+import type { StreamMode, ToPage, WireRow } from './api.ts'
+
+/** Most rows in one message: more would be a long task on the page. */
+const SLICE_ROWS = 2_000
+const SLICE_SLOTS = 20_000
+const FRAME_MS = 16
+
+export interface Stream {
+  onEvent(event: StoreEvent): void
+  close(): void
+}
+
+export interface StreamDeps {
+  readonly store: Store
+  readonly clock: Clock
+  readonly send: (message: ToPage, transfer?: Transferable[]) => void
+}
+
+interface Member {
+  readonly key: ShadowKey | null
+  readonly rev: number
+  readonly stale: boolean
+}
+
+interface Update {
+  readonly row: Row
+  readonly key: ShadowKey | null
+  readonly stale: boolean
+}
+
+/** @throws SyncError `invalid_argument` for a query that cannot be understood. */
+export function openStream({ store, clock, send }: StreamDeps, stream: number, mode: StreamMode, query: Query): Stream {
+  const spec = store.specOf(query.collection)
+  const compiled = compileQuery(query, spec)
+  const { select, limit } = query
+  const members = new Map<string, Member>()
+  const deliver = mode === 'columns' ? columnSender(stream, select ?? [], send) : rowSender(stream, select, send)
+  let ready = false
+  let closed = false
+  let early: Change[] = []
+  let again = false
+  let running = false
+
+  // What waits to be sent: the newest word on each record since the last frame.
+  let updates = new Map<string, Update | null>()
+  let resetNext = false
+  let framing = false
+  let sentAt = -Infinity
+
+  function schedule(): void {
+    if (framing || closed) return
+    framing = true
+    const wait = Math.max(0, sentAt + FRAME_MS - clock.monotonic())
+    void (wait === 0 ? Promise.resolve() : clock.sleep(wait)).then(flush)
+  }
+
+  function flush(): void {
+    framing = false
+    if (closed) return
+    sentAt = clock.monotonic()
+    const batch = updates
+    const reset = resetNext
+    updates = new Map()
+    resetNext = false
+    deliver(batch, reset)
+  }
+
+  function put(id: string, update: Update, rev: number): void {
+    members.set(id, { key: update.key, rev, stale: update.stale })
+    updates.set(id, update)
+  }
+
+  function remove(id: string): void {
+    if (members.delete(id)) updates.set(id, null)
+  }
+
+  async function run(): Promise<void> {
+    if (running) {
+      again = true
+      return
+    }
+    running = true
+    try {
+      do {
+        again = false
+        const found = await store.find(compiled)
+        if (closed) return
+        if (!ready || limit === undefined) replace(found)
+        else patch(found)
+      } while (again)
+    } catch (error) {
+      if (!closed) send({ kind: 'failed', stream, error: toPlain(error, 'storage_failed') })
+      closed = true
+    } finally {
+      running = false
+    }
+  }
+
+  /** The whole answer anew. */
+  function replace(found: readonly Found[]): void {
+    members.clear()
+    updates = new Map()
+    resetNext = true
+    for (const { id, rev, row, key } of found) put(id, { row, key, stale: store.isStale(spec.name, id) }, rev)
+    ready = true
+    const missed = early
+    early = []
+    if (limit === undefined) for (const change of missed) apply(change)
+    else if (missed.some(touches)) again = true
+    if (mode === 'once') {
+      flush()
+      closed = true
+    } else schedule()
+  }
+
+  /** A window read again: only what differs is sent. */
+  function patch(found: readonly Found[]): void {
+    const now = new Set(found.map(({ id }) => id))
+    for (const id of [...members.keys()]) if (!now.has(id)) remove(id)
+    for (const { id, rev, row, key } of found) {
+      const before = members.get(id)
+      const stale = store.isStale(spec.name, id)
+      if (before === undefined || before.rev !== rev || before.stale !== stale) put(id, { row, key, stale }, rev)
+    }
+    if (updates.size > 0) schedule()
+  }
+
+  function apply({ id, row }: Change): void {
+    if (row === undefined) {
+      if (members.has(id)) void refreshState(id)
+      return
+    }
+    if (row === null || !compiled.matches(row)) return remove(id)
+    const key = compiled.sortKey(row)
+    if (query.after !== undefined && compiled.compare(query.after, { key, id }) >= 0) return remove(id)
+    put(id, { row, key, stale: store.isStale(spec.name, id) }, 0)
+  }
+
+  /** The row is the same, its state is not. */
+  async function refreshState(id: string): Promise<void> {
+    const [row] = await store.get(spec.name, [id]).catch(() => [])
+    if (row === undefined || closed) return
+    apply({ type: spec.name, id, row })
+    schedule()
+  }
+
+  /** Whether a change can alter a window: it is in it, or would come before its end. */
+  function touches({ id, row }: Change): boolean {
+    if (members.has(id)) return true
+    if (row === null || row === undefined || !compiled.matches(row)) return false
+    if (members.size < (limit ?? 0)) return true
+    const position = { key: compiled.sortKey(row), id }
+    for (const [memberId, { key }] of members) if (compiled.compare(position, { key, id: memberId }) < 0) return true
+    return false
+  }
+
+  void run()
+
+  return {
+    onEvent(event) {
+      if (closed || event.kind === 'settled') return
+      if (event.kind === 'closed') {
+        closed = true
+        send({ kind: 'failed', stream, error: toPlain(event.error) })
+        return
+      }
+      if (event.kind === 'reset') return void run()
+      const changes = event.changes.filter(({ type }) => type === spec.name)
+      if (changes.length === 0) return
+      if (!ready) early.push(...changes)
+      else if (limit !== undefined) {
+        if (changes.some(touches)) void run()
+      } else {
+        for (const change of changes) apply(change)
+        if (updates.size > 0) schedule()
+      }
+    },
+    close() {
+      closed = true
+    },
+  }
+}
+
+type Deliver = (batch: ReadonlyMap<string, Update | null>, reset: boolean) => void
+
+function rowSender(stream: number, select: readonly string[] | undefined, send: StreamDeps['send']): Deliver {
+  return (batch, reset) => {
+    const removed: string[] = []
+    const rows: WireRow[] = []
+    for (const [id, update] of batch) {
+      if (update === null) removed.push(id)
+      else rows.push({ id, key: update.key, data: select === undefined ? update.row : pick(update.row, select), stale: update.stale })
+    }
+    const length = Math.max(rows.length, removed.length, 1)
+    for (let at = 0; at < length; at += SLICE_ROWS) {
+      const end = at + SLICE_ROWS
+      send({ kind: 'rows', stream, reset: reset && at === 0, rows: rows.slice(at, end), removed: removed.slice(at, end), last: end >= length })
+    }
+  }
+}
+
+/** Each record gets a slot when first seen and keeps it; a record that left has NaN in its slot. */
+function columnSender(stream: number, fields: readonly string[], send: StreamDeps['send']): Deliver {
+  let slotOf = new Map<string, number>()
+  let used = 0
+  return (batch, reset) => {
+    if (reset) {
+      slotOf = new Map()
+      used = 0
+    }
+    const entries = [...batch].flatMap(([id, update]): Array<[number, Row | null]> => {
+      let slot = slotOf.get(id)
+      if (slot === undefined) {
+        if (update === null) return []
+        slot = used++
+        slotOf.set(id, slot)
+      }
+      return [[slot, update === null ? null : update.row]]
+    })
+    const length = Math.max(entries.length, 1)
+    for (let at = 0; at < length; at += SLICE_SLOTS) {
+      const part = entries.slice(at, at + SLICE_SLOTS)
+      const slots = Uint32Array.from(part, ([slot]) => slot)
+      const values = fields.map((field) => Float64Array.from(part, ([, row]) => (row === null ? NaN : numberOf(own(row, field)))))
+      send({ kind: 'columns', stream, reset: reset && at === 0, slots, values, last: at + SLICE_SLOTS >= length }, [slots.buffer, ...values.map(({ buffer }) => buffer)])
+    }
+  }
+}
+
+function numberOf(value: unknown): number {
+  return typeof value === 'number' ? value : NaN
+}
+
+function pick(row: Row, fields: readonly string[]): Row {
+  return Object.fromEntries(fields.filter((field) => Object.hasOwn(row, field)).map((field) => [field, row[field]]))
+}
