@@ -11,7 +11,16 @@
  * Chromium in a sandbox of its own that cannot be driven. Playwright, benchmarks and scripts all use it.
  */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -93,7 +102,10 @@ function unpack(): string | undefined {
 }
 
 function manifestOf(name: string): string | undefined {
-  return require.resolve.paths(name)?.map((path) => join(path, name, 'package.json')).find(existsSync)
+  return require.resolve
+    .paths(name)
+    ?.map((path) => join(path, name, 'package.json'))
+    .find(existsSync)
 }
 
 function fromSystem(): Browser | undefined {
@@ -102,9 +114,13 @@ function fromSystem(): Browser | undefined {
     linux: ['google-chrome', 'google-chrome-stable', 'chromium', 'chromium-browser', 'microsoft-edge'].flatMap((name) =>
       (process.env['PATH'] ?? '').split(':').map((folder) => join(folder, name)),
     ),
-    darwin: ['Google Chrome', 'Chromium', 'Microsoft Edge'].map((name) => `/Applications/${name}.app/Contents/MacOS/${name}`),
+    darwin: ['Google Chrome', 'Chromium', 'Microsoft Edge'].map(
+      (name) => `/Applications/${name}.app/Contents/MacOS/${name}`,
+    ),
     win32: programs.flatMap((folder) =>
-      folder === undefined ? [] : [`${folder}/Google/Chrome/Application/chrome.exe`, `${folder}/Microsoft/Edge/Application/msedge.exe`],
+      folder === undefined
+        ? []
+        : [`${folder}/Google/Chrome/Application/chrome.exe`, `${folder}/Microsoft/Edge/Application/msedge.exe`],
     ),
   }
   const found = places[process.platform]?.find((path) => existsSync(path))
@@ -127,7 +143,10 @@ function fromPlaywright(source: Browser['source']): Browser | undefined {
 function download(): Browser | undefined {
   const cli = join(dirname(require.resolve('playwright/package.json')), 'cli.js')
   // stdout belongs to whoever asked; the progress goes to stderr.
-  spawnSync(process.execPath, [cli, 'install', 'chromium', '--only-shell'], { stdio: ['ignore', 2, 2], timeout: 300_000 })
+  spawnSync(process.execPath, [cli, 'install', 'chromium', '--only-shell'], {
+    stdio: ['ignore', 2, 2],
+    timeout: 300_000,
+  })
   return fromPlaywright('download')
 }
 

@@ -13,7 +13,13 @@ let failed = 0
 
 const built = (await run('npm', ['run', 'build'])) === 0
 
-const unit = await run('npx', ['vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${reports.unit}`])
+const unit = await run('npx', [
+  'vitest',
+  'run',
+  '--reporter=default',
+  '--reporter=json',
+  `--outputFile.json=${reports.unit}`,
+])
 count(unit, reports.unit, (report) => [report.numPassedTests, report.numFailedTests])
 
 if (built) {
