@@ -12,7 +12,7 @@ export type NameLookup = (ids: readonly number[]) => Promise<ReadonlyArray<strin
 
 const FONT = '500 11.5px Inter, system-ui, sans-serif'
 const CANDIDATES = 90
-const OFFSET = 7
+const OFFSET = 10
 
 export interface Labels {
   /** Chooses names anew for a view at rest. */

@@ -126,8 +126,8 @@ export function createWorldMap(options: WorldMapOptions): WorldMap {
     marks.clearRect(0, 0, size.width, size.height)
     const glowing = sparks.draw(marks, points, view, size, palette.spark, now)
     labels.draw(marks, points, view, size, palette.label, palette.halo)
-    if (hovered >= 0) ring(toPicture(view, size, { x: points.xs[hovered] ?? NaN, y: points.ys[hovered] ?? NaN }), 5.5, 1.25)
-    if (selected !== null) ring(toPicture(view, size, selected.at), 8.5, 2)
+    if (hovered >= 0) ring(toPicture(view, size, { x: points.xs[hovered] ?? NaN, y: points.ys[hovered] ?? NaN }), 5, 1.25)
+    if (selected !== null) ring(toPicture(view, size, selected.at), 7, 2)
     return glowing
   }
   function ring({ x, y }: XY, radius: number, width: number): void {

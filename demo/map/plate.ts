@@ -39,7 +39,7 @@ export function createPlate(canvas: HTMLCanvasElement): Plate {
     const wanted = (0.62 + 2.7 * rank ** 3) * growth * ratio
     // A spot smaller than a pixel is drawn larger and dimmer.
     const radius = Math.max(1.1, wanted)
-    const power = (0.11 + 1.2 * rank ** 1.7) * Math.min(2.2, growth ** 1.2) * Math.min(1, wanted / radius) ** 1.5
+    const power = (0.11 + 1.2 * rank ** 1.7) * Math.min(3.4, growth ** 1.5) * Math.min(1, wanted / radius) ** 1.5
     light.add(x, y, radius, sign * power)
     if (glow > 0 && rank > 0.55) light.add(x, y, radius * 5.5, sign * glow * ((rank - 0.55) / 0.45) * 2)
   }

@@ -63,6 +63,7 @@ export function createPlaces(city: CollectionApi<City>, onPick: (city: City) => 
       widening = false
       rows.show(answer, total, first)
       empty.hidden = answer.length > 0
+      setText(empty, question.prefix === '' && question.country === '' ? 'The first places are on their way.' : 'There is no such place.')
       first = false
       recountSoon()
     })

@@ -46,7 +46,7 @@ export function createStrip(status: Store<Status>, offline: OfflineSwitch): void
     setText(facts.session, now.sessionId === null ? '–' : now.sessionId.slice(-8))
     facts.session.title = now.sessionId ?? ''
     setText(facts.role, now.role === 'leader' ? 'this tab syncs' : 'another tab syncs')
-    setText(facts.inbox, `${count(now.inbox.records)} in ${count(now.inbox.pages)}`)
+    setText(facts.inbox, now.inbox.records === 0 ? 'empty' : `${count(now.inbox.records)} in ${count(now.inbox.pages)} pages`)
     setText(facts.settled, count(now.records.settled))
     setText(facts.acks, count(now.pendingAcks))
     setText(facts.storage, now.storage.usage === null ? '–' : bytes(now.storage.usage))
