@@ -1,0 +1,58 @@
+/** What the demo's status strip says. */
+import { expect, test } from 'vitest'
+import { statusWords } from '../../demo/strip/words.ts'
+import type { Status } from '../../src/index.ts'
+
+const facts = {
+  deviceId: 'd',
+  sessionId: null,
+  role: 'leader',
+  lastSyncedAt: null,
+  pendingAcks: 0,
+  stuck: 0,
+  unreadable: 0,
+  quarantined: 0,
+  records: { settled: 0, unsettled: 0 },
+  inbox: { pages: 0, records: 0 },
+  storage: { mode: 'best-effort', usage: null, quota: null },
+} as const
+
+const error = { code: 'endpoint_unreachable', message: 'No answer.' } as const
+const phases: readonly Status[] = [
+  { ...facts, phase: 'starting' },
+  { ...facts, phase: 'connecting' },
+  { ...facts, phase: 'draining', progress: { done: 999, estimate: 1000, fraction: 0.999, rate: 500, etaMs: 2 } },
+  { ...facts, phase: 'settling' },
+  { ...facts, phase: 'idle' },
+  { ...facts, phase: 'waiting', retryAt: 5000, error },
+  { ...facts, phase: 'offline' },
+  { ...facts, phase: 'paused' },
+  { ...facts, phase: 'needs-auth', error },
+  { ...facts, phase: 'storage-problem', error },
+  { ...facts, phase: 'stopped', error },
+  { ...facts, phase: 'closed' },
+]
+
+test('every phase has words', () => {
+  for (const status of phases) {
+    const { phase, detail } = statusWords(status, false, 0)
+    expect(phase).not.toBe('')
+    expect(detail).not.toMatch(/undefined|NaN|null/)
+  }
+})
+
+test('100 % is not said before it is reached', () => {
+  const [draining] = phases.filter((status) => status.phase === 'draining')
+  expect(draining && statusWords(draining, false, 0).detail).toMatch(/^99/)
+})
+
+test('"in sync" is never said of a phase that does not prove it (promise 3)', () => {
+  const claims = phases.filter((status) => statusWords(status, false, 0).phase === 'In sync').map((status) => status.phase)
+  expect(claims).toEqual(['settling', 'idle'])
+  for (const status of phases) expect(statusWords(status, true, 0).detail).not.toMatch(/^In sync as of/)
+})
+
+test('a wait counts down, and says that nothing is connected', () => {
+  const [waiting] = phases.filter((status) => status.phase === 'waiting')
+  expect(waiting && statusWords(waiting, false, 2100)).toMatchObject({ phase: 'No connection', detail: expect.stringContaining('3 s') })
+})
