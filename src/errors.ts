@@ -78,7 +78,12 @@ export function toPlain(error: unknown, fallback: ErrorCode = 'worker_failed'): 
     const { code, message, status, retryAfterMs, requestId } = error
     return { code, message, status, retryAfterMs, requestId }
   }
-  return { code: fallback, message: error instanceof Error ? error.message : String(error) }
+  return { code: fallback, message: messageOf(error) }
+}
+
+/** What a thrown value says of itself. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 /** The class again, on the other side of a thread. */

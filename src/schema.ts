@@ -60,8 +60,7 @@ export function collection<T extends object = Row>(options: CollectionOptions<T>
 }
 
 const NAME = /^[a-z][a-z0-9_]{0,63}$/
-const FIELD = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/
-const RESERVED = new Set(['__proto__', 'constructor', 'prototype'])
+const FIELD = /^(?!(__proto__|constructor|prototype)$)[A-Za-z_][A-Za-z0-9_]{0,127}$/
 
 /** Names a collection may not have, because `sync` has members of that name. */
 const TAKEN = new Set(['ready', 'status', 'outbox', 'quarantine', 'history', 'now', 'pause', 'resume', 'restart', 'close', 'logout', 'write', 'then'])
@@ -72,38 +71,26 @@ const TAKEN = new Set(['ready', 'status', 'outbox', 'quarantine', 'history', 'no
  */
 export function defineSchema<const C extends Collections>(schema: Schema<C>): Schema<C> {
   const { version, collections } = schema
-  if (!Number.isSafeInteger(version) || version < 1) invalid(`version must be a whole number from 1, not ${String(version)}`)
-  if (typeof collections !== 'object' || collections === null || Object.keys(collections).length === 0)
-    invalid('collections must name at least one collection')
+  check(Number.isSafeInteger(version) && version > 0, 'version must be a whole number from 1')
+  check(Object.keys(collections ?? {}).length > 0, 'collections must name at least one collection')
   for (const [name, { options }] of Object.entries(collections)) {
-    if (!NAME.test(name)) invalid(`"${name}" cannot be a collection: use the wire type, lower snake case`)
-    if (TAKEN.has(name)) invalid(`"${name}" cannot be a collection: sync.${name} has another meaning`)
-    checkKey(name, options.key)
+    check(NAME.test(name), `"${name}" cannot be a collection: use the wire type, lower snake case`)
+    check(!TAKEN.has(name), `"${name}" cannot be a collection: sync.${name} has another meaning`)
+    const key = keyFieldsOf(options.key ?? 'id') ?? ['id']
+    check(key.length > 0 && key.every((field) => typeof field === 'string' && field !== ''), `${name}: key must name a field; leave it out for "id"`)
+    check(new Set(key).size === key.length, `${name}: key names a field twice: ${key.join(', ')}`)
     const seen = new Set<string>()
-    const folds = new Map<string, boolean>()
-    for (const index of options.indexes ?? []) {
-      const spec = indexSpec(index)
-      for (const { field, fold } of spec.parts) {
-        if (!FIELD.test(field) || RESERVED.has(field)) invalid(`${name}: "${field}" cannot be indexed: letters, digits and _ only`)
-        if (spec.parts.length === 1) folds.set(field, fold)
-      }
-      if (seen.has(spec.name)) invalid(`${name}: the index "${spec.name}" is declared twice`)
-      seen.add(spec.name)
+    for (const index of (options.indexes ?? []).map(indexSpec)) {
+      for (const { field } of index.parts) check(FIELD.test(field), `${name}: "${field}" cannot be indexed: letters, digits and _ only`)
+      check(!seen.has(index.name), `${name}: the index "${index.name}" is declared twice`)
+      seen.add(index.name)
     }
   }
   return schema
 }
 
-function checkKey(name: string, key: CollectionOptions<Row>['key']): void {
-  if (key === undefined || typeof key === 'function') return
-  const fields = typeof key === 'string' ? [key] : key
-  if (fields.length === 0) invalid(`${name}: key names no field; leave it out for "id"`)
-  for (const field of fields) if (typeof field !== 'string' || field === '') invalid(`${name}: key must name fields, not ${JSON.stringify(field)}`)
-  if (new Set(fields).size !== fields.length) invalid(`${name}: key names a field twice: ${fields.join(', ')}`)
-}
-
-function invalid(what: string): never {
-  throw new SyncError('schema_invalid', `The schema cannot be used: ${what}.`)
+function check(right: boolean, otherwise: string): void {
+  if (!right) throw new SyncError('schema_invalid', `The schema cannot be used: ${otherwise}.`)
 }
 
 /** One index as the store and the planner see it. */

@@ -37,18 +37,11 @@ export interface Audience<Change> {
   tell(change: Change | null): void
 }
 
-/**
- * @param whole what a newcomer gets before any difference; null while there is none, and for audiences
- * that only want to know that something happened
- */
-export function createAudience<Change>(attendance: Attendance | null, whole: (() => Change | null) | null): Audience<Change> {
-  interface Seat {
-    readonly listener: (change: Change) => void
-    newcomer: boolean
-  }
-  const seats = new Set<Seat>()
-  const give = (seat: Seat, difference: Change | null): void => {
-    const change = seat.newcomer && whole !== null ? whole() : difference
+/** @param whole what a newcomer gets before any difference; null while there is none */
+export function createAudience<Change>(attendance: Attendance | null, whole?: () => Change | null): Audience<Change> {
+  const seats = new Set<Seat<Change>>()
+  const give = (seat: Seat<Change>, difference: Change | null): void => {
+    const change = seat.newcomer && whole !== undefined ? whole() : difference
     if (change === null || !seats.has(seat)) return
     seat.newcomer = false
     try {
@@ -66,11 +59,16 @@ export function createAudience<Change>(attendance: Attendance | null, whole: (()
       seats.add(seat)
       attendance?.enter()
       // Not at once: the caller does not hold the way to leave yet.
-      if (whole !== null) queueMicrotask(() => give(seat, null))
+      queueMicrotask(() => give(seat, null))
       return () => {
         if (seats.delete(seat)) attendance?.leave()
       }
     },
     tell: (change) => [...seats].forEach((seat) => give(seat, change)),
   }
+}
+
+interface Seat<Change> {
+  readonly listener: (change: Change) => void
+  newcomer: boolean
 }

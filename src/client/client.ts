@@ -36,8 +36,8 @@ export function createSync<const C extends Collections>(options: SyncOptions<C>)
   return createClient(options, {
     clock: systemClock,
     page: currentPage(),
-    base: typeof document === 'undefined' ? (globalThis.location?.href ?? NO_BASE) : document.baseURI,
-    canRun: typeof Worker !== 'undefined' && (typeof document !== 'undefined' || typeof indexedDB !== 'undefined'),
+    base: globalThis.document?.baseURI ?? globalThis.location?.href ?? NO_BASE,
+    canRun: 'Worker' in globalThis && ('document' in globalThis || 'indexedDB' in globalThis),
   })
 }
 
@@ -63,8 +63,8 @@ export function createClient<const C extends Collections>(options: SyncOptions<C
   const { token, worker, log = silentLog } = options
 
   const status = createValueStore<Status>({ ...NOTHING_KNOWN, phase: 'starting' }, null)
-  const history = createValueStore<ReturnType<SyncControl['history']['getSnapshot']>>({ sessions: [] }, following('history'))
-  const quarantine = createValueStore<ReturnType<SyncControl['quarantine']['getSnapshot']>>({ count: 0, items: [] }, following('quarantine'))
+  const history = createValueStore<Shown<'history'>>({ sessions: [] }, following('history'))
+  const quarantine = createValueStore<Shown<'quarantine'>>({ count: 0, items: [] }, following('quarantine'))
 
   const streams: Streams = createStreams((message) => connection.post(message))
   const desk = createTokenDesk(token, (message) => connection.post(message))
@@ -104,7 +104,7 @@ export function createClient<const C extends Collections>(options: SyncOptions<C
       case 'quarantine':
         return quarantine.set({ count: message.count, items: message.items })
       case 'token':
-        return desk.ask(message.request, message.reason)
+        return void desk.ask(message.request, message.reason)
       case 'token-cancel':
         return desk.cancel(message.request)
       case 'log':
@@ -131,6 +131,8 @@ function spawner(worker: Worker | (() => Worker) | undefined): () => Worker {
   return worker === undefined ? spawnPackaged : typeof worker === 'function' ? worker : () => worker
 }
 
+type Shown<K extends 'history' | 'quarantine'> = ReturnType<SyncControl[K]['getSnapshot']>
+
 /** The last facts, under the phase that fits the end. */
 function endOf(last: Status, error: SyncError): Status {
   const { error: _error, progress: _progress, retryAt: _retryAt, ...facts } = last as Facts & Partial<Record<'error' | 'progress' | 'retryAt', unknown>>
@@ -141,7 +143,7 @@ function endOf(last: Status, error: SyncError): Status {
 /** The connection on a server: it takes everything and answers nothing but this. */
 function nowhere(): Connection {
   const refuse = (): Promise<never> =>
-    Promise.reject(new SyncError('storage_unavailable', 'Tidegate runs in browsers only: here is no Worker with IndexedDB. On a server, render without data.'))
+    Promise.reject(new SyncError('storage_unavailable', 'Tidegate runs in browsers only.'))
   const opened = refuse()
   opened.catch(() => undefined)
   return { opened, call: refuse, guard: refuse, post: () => undefined, close: async () => undefined }

@@ -7,7 +7,7 @@
  */
 import { releaseProxy, transfer, wrap, type Remote } from 'comlink'
 import { aborted, type Clock } from '../clock.ts'
-import { fromPlain, SyncError } from '../errors.ts'
+import { fromPlain, messageOf, SyncError } from '../errors.ts'
 import type { Answer, OpenRequest, ToPage, ToWorker, WorkerApi } from '../worker/api.ts'
 
 const HANDSHAKE_MS = 10_000
@@ -191,8 +191,4 @@ async function answer<T>(asked: Promise<Answer<T>>): Promise<T> {
   })
   if (given.ok) return given.value
   throw fromPlain(given.error)
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -59,7 +59,7 @@ export function createFeed<Snapshot, Change>(clock: Clock, { start, view, whole 
       show('loading')
     },
   )
-  const listeners = createAudience<true>(attendance, null)
+  const listeners = createAudience<true>(attendance)
   const followers = createAudience<Change>(attendance, () => (state.state === 'ready' ? whole() : null))
 
   return {

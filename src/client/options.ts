@@ -7,11 +7,6 @@ import { defineSchema, schemaHash, toPlainSchema, type Collections } from '../sc
 import { WIRE_VERSION, type OpenRequest } from '../worker/api.ts'
 import type { SyncOptions } from './api.ts'
 
-const KNOWN: Readonly<Record<keyof SyncOptions<Collections>, true>> = {
-  schema: true, name: true, account: true, endpoint: true, token: true, worker: true,
-  rate: true, capabilities: true, poll: true, timeouts: true, ceiling: true, log: true,
-}
-
 const POLL_MS = 60_000
 
 /**
@@ -19,24 +14,23 @@ const POLL_MS = 60_000
  * @throws SyncError `invalid_argument`, `schema_invalid`, or `schema_needs_worker` (R29)
  */
 export function openRequest<C extends Collections>(options: SyncOptions<C>, base: string): OpenRequest {
-  check(isObject(options), 'it takes one object with options')
-  for (const option of Object.keys(options)) check(Object.hasOwn(KNOWN, option), `there is no option "${option}", only ${Object.keys(KNOWN).join(', ')}`)
-  const { schema, name, account, token, worker, rate, poll = POLL_MS, capabilities = {}, timeouts = {}, ceiling = {}, log } = options
-  const numbers = { rate, poll, ...timeouts, ...ceiling }
+  const { schema, name, account, endpoint, token, worker, rate, poll = POLL_MS, capabilities = {}, timeouts = {}, ceiling = {}, log, ...unknown } = options
+  for (const option of Object.keys(unknown)) check(false, `there is no option "${option}"`)
   check(isObject(schema), 'schema must be what defineSchema() returned')
   check(typeof name === 'string' && name !== '', 'name must be a string: what your app calls this database')
-  check(account === null || (typeof account === 'string' && account !== ''), 'account must be a string that names whose data this is, or null if the app has no accounts')
+  check(account === null || (typeof account === 'string' && account !== ''), 'account must be a string that says whose data this is, or null if the app has no accounts')
   check(typeof token === 'function', 'token must be a function that gives a token or a promise of one')
-  check(worker === undefined || typeof worker === 'function' || typeof worker?.postMessage === 'function', 'worker must be a Worker or a function that makes one')
+  check(worker === undefined || typeof worker === 'function' || isObject(worker), 'worker must be a Worker or a function that makes one')
   check(log === undefined || typeof log === 'function', 'log must be a function')
-  check([capabilities, timeouts, ceiling].every(isObject), 'capabilities, timeouts and ceiling must be objects')
-  for (const [field, value] of Object.entries(numbers)) check(value === undefined || (Number.isFinite(value) && value >= 0), `${field} must be a number from 0`)
+  for (const [option, value] of Object.entries({ capabilities, timeouts, ceiling })) check(isObject(value), `${option} must be an object`)
+  for (const [option, value] of Object.entries({ rate, poll, ...timeouts, ...ceiling }))
+    check(value === undefined || (Number.isFinite(value) && value >= 0), `${option} must be a number from 0`)
   defineSchema(schema)
   return {
     wire: WIRE_VERSION,
     name,
     account,
-    endpoint: address(options.endpoint, base),
+    endpoint: address(endpoint, base),
     schema: worker === undefined ? toPlainSchema(schema) : null,
     schemaHash: schemaHash(schema),
     schemaVersion: schema.version,
@@ -53,7 +47,7 @@ function address(endpoint: unknown, base: string): string {
   const url = typeof endpoint === 'string' && URL.canParse(endpoint, base) ? new URL(endpoint, base) : null
   check(
     url !== null && /^https?:$/.test(url.protocol) && url.username + url.password + url.search + url.hash === '',
-    'endpoint must be the http address of the sync service, such as "/" or "https://sync.example.com", without user, password, "?" and "#"',
+    'endpoint must be the http(s) address of the sync service, without user, password, "?" and "#"',
   )
   return url.href.replace(/\/+$/, '')
 }

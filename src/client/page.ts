@@ -1,6 +1,8 @@
 /** What happens to the page and the worker cannot see: shown, hidden, back from the cache, on- and offline. */
 import type { ToWorker } from '../worker/api.ts'
 
+type PageEvent = Extract<ToWorker, { readonly kind: 'page' }>['event']
+
 export interface Page {
   readonly document: EventTarget & { readonly visibilityState: DocumentVisibilityState }
   readonly window: EventTarget
@@ -8,18 +10,22 @@ export interface Page {
 
 /** The page this code runs in; null in a worker or on a server. */
 export function currentPage(): Page | null {
-  return typeof document === 'undefined' || typeof window === 'undefined' ? null : { document, window }
+  return 'document' in globalThis ? { document, window } : null
 }
 
 /** Tells the worker what happens to the page; returns the way to stop. */
 export function followPage({ document, window }: Page, post: (message: ToWorker) => void): () => void {
   const stop = new AbortController()
-  const on = (target: EventTarget, type: string, listener: () => void): void => target.addEventListener(type, listener, { signal: stop.signal })
-  const showing = (): void => post({ kind: 'page', event: document.visibilityState === 'hidden' ? 'hidden' : 'visible' })
-  on(document, 'visibilitychange', showing)
-  on(window, 'pageshow', showing)
-  on(window, 'online', () => post({ kind: 'page', event: 'online' }))
-  on(window, 'offline', () => post({ kind: 'page', event: 'offline' }))
-  if (document.visibilityState === 'hidden') showing()
+  const on = (target: EventTarget, type: string, event: () => PageEvent): void =>
+    target.addEventListener(type, () => post({ kind: 'page', event: event() }), { signal: stop.signal })
+  on(document, 'visibilitychange', visibility)
+  on(window, 'pageshow', visibility)
+  on(window, 'online', () => 'online')
+  on(window, 'offline', () => 'offline')
+  post({ kind: 'page', event: visibility() })
   return () => stop.abort()
+
+  function visibility(): PageEvent {
+    return document.visibilityState === 'hidden' ? 'hidden' : 'visible'
+  }
 }

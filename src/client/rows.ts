@@ -32,6 +32,9 @@ export function createRowSet(compare: Compare): RowSet {
   let current = new Map<string, WireRow>()
   let pending = new Map<string, WireRow | null>()
   let renewed = false
+  // Slices usually come sorted; finding that out slice by slice keeps long sorts off the page's thread.
+  let ordered = true
+  let last: WireRow | undefined
 
   return {
     take({ reset, rows, removed }) {
@@ -42,6 +45,10 @@ export function createRowSet(compare: Compare): RowSet {
       for (const id of removed) pending.set(id, null)
       for (const row of rows) {
         const known = current.get(row.id)
+        ordered &&= last === undefined || compare(last, row) < 0
+        last = row
+        // Moved to the end, where it is in order.
+        pending.delete(row.id)
         pending.set(row.id, known !== undefined && sameJson(known, row) ? known : row)
       }
     },
@@ -51,6 +58,7 @@ export function createRowSet(compare: Compare): RowSet {
       const changed: WireRow[] = []
       const removed: WireRow[] = []
       const leaving: WireRow[] = []
+      const coming: WireRow[] = []
       if (renewed) for (const id of current.keys()) if (!pending.has(id)) pending.set(id, null)
       for (const [id, after] of pending) {
         const before = current.get(id)
@@ -62,11 +70,15 @@ export function createRowSet(compare: Compare): RowSet {
         } else {
           current.set(id, after)
           ;(before === undefined ? added : changed).push(after)
+          coming.push(after)
         }
       }
+      if (!ordered) coming.sort(compare)
+      if (coming.length + leaving.length > 0) entries = merge(entries, leaving.sort(compare), coming, compare)
       pending = new Map()
       renewed = false
-      if (added.length + leaving.length > 0) entries = merge(entries, leaving, added.concat(changed), compare)
+      ordered = true
+      last = undefined
       return { added, changed, removed }
     },
 
@@ -74,36 +86,27 @@ export function createRowSet(compare: Compare): RowSet {
   }
 }
 
-/** `sorted` without `leaving` (all of them members) and with `coming`, sorted again. */
-function merge(sorted: readonly WireRow[], leaving: WireRow[], coming: WireRow[], compare: Compare): readonly WireRow[] {
-  leaving.sort(compare)
-  coming.sort(compare)
-  const last = sorted.at(-1)
-  const first = coming[0]
-  if (leaving.length === 0 && (last === undefined || first === undefined || compare(last, first) < 0)) return sorted.concat(coming)
+/** `sorted` without `leaving` (members of it) and with `coming`; all three in order, and so is the result. */
+function merge(sorted: readonly WireRow[], leaving: readonly WireRow[], coming: readonly WireRow[], compare: Compare): readonly WireRow[] {
   const merged: WireRow[] = []
   let from = 0
   let gone = 0
-  let come = 0
   const copyUpTo = (row: WireRow): void => {
-    const to = place(sorted, row, from, compare)
-    for (; from < to; from++) merged.push(sorted[from] as WireRow)
+    for (const to = place(sorted, row, from, compare); from < to; from++) merged.push(sorted[from] as WireRow)
   }
-  for (;;) {
-    const out = leaving[gone]
-    const into = coming[come]
-    if (out !== undefined && (into === undefined || compare(out, into) <= 0)) {
-      copyUpTo(out)
+  const dropUpTo = (limit: WireRow | undefined): void => {
+    for (let row = leaving[gone]; row !== undefined && (limit === undefined || compare(row, limit) <= 0); row = leaving[++gone]) {
+      copyUpTo(row)
       from += 1
-      gone += 1
-    } else if (into !== undefined) {
-      copyUpTo(into)
-      merged.push(into)
-      come += 1
-    } else break
+    }
   }
-  for (; from < sorted.length; from++) merged.push(sorted[from] as WireRow)
-  return merged
+  for (const row of coming) {
+    dropUpTo(row)
+    copyUpTo(row)
+    merged.push(row)
+  }
+  dropUpTo(undefined)
+  return merged.concat(sorted.slice(from))
 }
 
 /** The first position at or after `from` whose row does not sort before `row`: steps that double, then halving. */

@@ -7,7 +7,7 @@ export interface ValueStore<T> extends Store<T> {
 }
 
 export function createValueStore<T>(value: T, attendance: Attendance | null): ValueStore<T> {
-  const audience = createAudience<true>(attendance, null)
+  const audience = createAudience<true>(attendance)
   return {
     getSnapshot: () => value,
     subscribe: (listener) => audience.join(() => listener()),

@@ -35,8 +35,8 @@ export function createStreams(post: (message: ToWorker) => void): Streams {
     open(mode, query, sink) {
       const stream = ++opened
       sinks.set(stream, sink)
-      if (ended === null) post({ kind: 'open-stream', stream, mode, query })
-      else queueMicrotask(() => failOne(stream, ended))
+      if (ended !== null) queueMicrotask(failAll)
+      post({ kind: 'open-stream', stream, mode, query })
       return () => {
         if (sinks.delete(stream)) post({ kind: 'close-stream', stream })
       }
@@ -46,18 +46,22 @@ export function createStreams(post: (message: ToWorker) => void): Streams {
       const sink = sinks.get(message.stream)
       if (message.kind === 'rows') sink?.rows?.(message)
       else if (message.kind === 'columns') sink?.columns?.(message)
-      else failOne(message.stream, fromPlain(message.error))
+      else {
+        sinks.delete(message.stream)
+        sink?.failed(fromPlain(message.error))
+      }
     },
 
     fail(error) {
       ended = error
-      for (const stream of [...sinks.keys()]) failOne(stream, error)
+      failAll()
     },
   }
 
-  function failOne(stream: number, error: SyncError | null): void {
-    const sink = sinks.get(stream)
-    sinks.delete(stream)
-    if (error !== null) sink?.failed(error)
+  function failAll(): void {
+    for (const [stream, sink] of sinks) {
+      sinks.delete(stream)
+      if (ended !== null) sink.failed(ended)
+    }
   }
 }
