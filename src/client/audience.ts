@@ -20,12 +20,13 @@ export function createAttendance(clock: Clock, start: () => void, stop: () => vo
       if (!running) start()
       running = true
     },
-    async leave() {
+    leave() {
       present -= 1
-      await clock.sleep(0)
-      if (present > 0 || !running) return
-      running = false
-      stop()
+      void clock.sleep(0).then(() => {
+        if (present > 0 || !running) return
+        running = false
+        stop()
+      })
     },
   }
 }

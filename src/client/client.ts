@@ -109,6 +109,8 @@ export function createClient<const C extends Collections>(options: SyncOptions<C
         return desk.cancel(message.request)
       case 'log':
         return log(message.level, message.event, message.fields)
+      case 'hello':
+        return
       default:
         return streams.deliver(message)
     }

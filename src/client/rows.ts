@@ -29,7 +29,7 @@ type Compare = (a: Position, b: Position) => number
 
 export function createRowSet(compare: Compare): RowSet {
   let entries: readonly WireRow[] = []
-  let current = new Map<string, WireRow>()
+  const current = new Map<string, WireRow>()
   let pending = new Map<string, WireRow | null>()
   let renewed = false
   // Slices usually come sorted; finding that out slice by slice keeps long sorts off the page's thread.

@@ -39,7 +39,7 @@ export interface OpenRequest {
 export type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: PlainError }
 
 export interface WorkerApi {
-  /** Posts a first `status` on `port` at once, before any storage is touched: the page takes it as the sign of life. */
+  /** Posts `hello` on `port` at once, before any storage is touched: opening may take long, a worker that cannot run should not. */
   open(request: OpenRequest, port: MessagePort): Promise<Answer<null>>
   get(collection: string, ids: readonly string[]): Promise<Answer<unknown[]>>
   count(query: Query): Promise<Answer<number>>
@@ -60,6 +60,7 @@ export interface WireRow {
 
 /** Stream messages, worker to page. A `batch` closes a consistent step when `last` is true. */
 export type ToPage =
+  | { readonly kind: 'hello' }
   | { readonly kind: 'status'; readonly status: Status }
   | { readonly kind: 'history'; readonly sessions: readonly SessionRecord[] }
   | { readonly kind: 'quarantine'; readonly count: number; readonly items: readonly QuarantinedItem[] }

@@ -126,6 +126,7 @@ export function createHost(deps: HostDeps): WorkerApi {
         if (opened !== null || closed) throw new SyncError('invalid_argument', 'This worker serves a client already; give each createSync() a worker of its own.')
         if (request.wire !== WIRE_VERSION)
           throw new SyncError('version_skew', `The page speaks version ${request.wire} of the worker's protocol, the worker ${WIRE_VERSION}; build and load both from one release.`)
+        port.postMessage({ kind: 'hello' } satisfies ToPage)
         opened = await open(request, port)
         return null
       }),
