@@ -17,6 +17,9 @@ const since = ({ lastSyncedAt }: Status): string => (lastSyncedAt === null ? 'Ne
 export function statusWords(status: Status, cut: boolean, now: number): Words {
   if (cut && status.phase !== 'starting' && status.phase !== 'settling' && status.phase !== 'stopped')
     return { phase: 'Offline', detail: `By your switch. ${since(status)}; all of it works`, mood: 'calm' }
+  // A tab that follows another may have nothing to do and nothing proven yet (promise 3).
+  if ((status.phase === 'idle' || status.phase === 'settling') && status.lastSyncedAt === null)
+    return { phase: 'Waiting', detail: since(status), mood: 'busy' }
   switch (status.phase) {
     case 'starting':
       return { phase: 'Opening', detail: 'The local database is being opened', mood: 'busy' }

@@ -46,9 +46,11 @@ test('100 % is not said before it is reached', () => {
   expect(draining && statusWords(draining, false, 0).detail).toMatch(/^99/)
 })
 
-test('"in sync" is never said of a phase that does not prove it (promise 3)', () => {
-  const claims = phases.filter((status) => statusWords(status, false, 0).phase === 'In sync').map((status) => status.phase)
-  expect(claims).toEqual(['settling', 'idle'])
+test('"in sync" is said only where it is proven (promise 3)', () => {
+  const claims = (lastSyncedAt: number | null): string[] =>
+    phases.filter((status) => statusWords({ ...status, lastSyncedAt }, false, 0).phase === 'In sync').map(({ phase }) => phase)
+  expect(claims(1000)).toEqual(['settling', 'idle'])
+  expect(claims(null)).toEqual([])
   for (const status of phases) expect(statusWords(status, true, 0).detail).not.toMatch(/^In sync as of/)
 })
 
