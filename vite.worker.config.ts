@@ -14,6 +14,6 @@ export default defineConfig({
     target: 'es2023',
     minify: true,
     lib: { entry: 'src/worker/bundle.ts', formats: ['es'], fileName: () => 'bundle.js' },
-    rolldownOptions: { output: { codeSplitting: false } },
+    rolldownOptions: { output: { codeSplitting: false, minify: true } },
   },
 })
