@@ -1,0 +1,25 @@
+/** The app's schema, shared by the page and its own worker. */
+import { collection, defineSchema } from 'tidegate'
+import * as z from 'zod'
+
+export interface Contact {
+  id: number
+  name: string
+}
+
+/** Without a validator: this one goes with the packaged worker. */
+export const plain = defineSchema({
+  version: 1,
+  collections: { contact: collection<Contact>({ indexes: ['name'] }) },
+})
+
+/** Refuses every tenth contact, so that the test sees whether it ran. */
+export const checked = defineSchema({
+  version: 1,
+  collections: {
+    contact: collection<Contact>({
+      indexes: ['name'],
+      validate: z.object({ id: z.number().refine((id) => id % 10 !== 0), name: z.string() }),
+    }),
+  },
+})

@@ -1,0 +1,4 @@
+import { startWorker } from 'tidegate/worker'
+import { checked } from './schema'
+
+startWorker({ schema: checked })
