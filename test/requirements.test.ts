@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
 const ID =
-  /\bpromises? \d+\b|\b(?:FAQ-\d(?:\.\d)?|(?:AUTH|DEV|START|FETCH|ITEM|ACK|ERR|RATE|CORS|COMPAT|TAB|WRITE)-\d+|[RILFS]\d{1,2})\b(?![-\w])/g
+  /\bpromises? \d+(?:(?:, | and )\d+)*\b|\b(?:FAQ-\d(?:\.\d)?|(?:AUTH|DEV|START|FETCH|ITEM|ACK|ERR|RATE|CORS|COMPAT|TAB|WRITE)-\d+|[RILFS]\d{1,2})\b(?![-\w])/g
 const ENFORCED = /^(FAQ|AUTH|DEV|START|FETCH|ITEM|ACK|ERR|RATE|CORS|COMPAT)-/
 
 const requirements = readTable(readFileSync('docs/requirements.md', 'utf8'))
@@ -56,8 +56,13 @@ function citations(folders: string[]): { id: string; file: string }[] {
     .filter((file) => /\.(ts|mjs|md)$/.test(file) && !/requirements\.(test\.ts|md)$/.test(file))
     .flatMap((file) => {
       const ids = readFileSync(file, 'utf8').match(ID) ?? []
-      return ids.map((id) => ({ id: id.replace('promises', 'promise'), file: file.replaceAll('\\', '/') }))
+      return ids.flatMap(spread).map((id) => ({ id, file: file.replaceAll('\\', '/') }))
     })
+}
+
+/** "promises 1, 2 and 5" is three citations. */
+function spread(text: string): string[] {
+  return text.startsWith('promise') ? (text.match(/\d+/g) ?? []).map((number) => `promise ${number}`) : [text]
 }
 
 /** The conformance suite is code of the package; it runs in the service's tests. */

@@ -1,0 +1,60 @@
+/**
+ * `npm run prove [-- SCHEDULES]`: the full counts, by hand before an issue closes (R42). Runs the simulation with many
+ * schedules, all tests and the size check, and writes what came out, with the commit, to `docs/proof/`.
+ */
+import { execFileSync, spawn } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { arch, cpus, platform } from 'node:os'
+
+const schedules = process.argv[2] ?? '10000'
+const git = (...args) => execFileSync('git', args, { encoding: 'utf8' }).trim()
+const commit = git('rev-parse', '--short', 'HEAD')
+if (git('status', '--porcelain') !== '') console.warn('The work tree has changes; the proof says so.')
+
+const steps = [
+  {
+    name: `Simulation, ${schedules} schedules`,
+    script: 'simulate',
+    env: { SCHEDULES: schedules },
+    shows: /^simulation |Tests .*(passed|failed)/,
+  },
+  { name: 'All tests', script: 'test', shows: /^\d+ passed, \d+ failed$/ },
+  { name: 'Sizes', script: 'size', shows: /gzip|Size:|Size limit:/ },
+]
+
+const report = [
+  `# Proof of ${commit}${git('status', '--porcelain') === '' ? '' : ' with local changes'}`,
+  '',
+  `${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${platform()} ${arch()}, ${cpus().length} cores`,
+]
+let failed = false
+for (const { name, script, env = {}, shows } of steps) {
+  const { code, seconds, lines } = await run(script, env)
+  failed ||= code !== 0
+  report.push('', `## ${name}: ${code === 0 ? 'passed' : 'FAILED'}, ${seconds} s`, '', '```')
+  report.push(...lines.filter((line) => shows.test(line)).map((line) => line.trim()), '```')
+}
+mkdirSync('docs/proof', { recursive: true })
+writeFileSync(`docs/proof/${commit}.md`, report.join('\n') + '\n')
+console.log(`\nWritten to docs/proof/${commit}.md`)
+process.exitCode = failed ? 1 : 0
+
+function run(script, extra) {
+  const started = Date.now()
+  const env = { ...process.env, ...extra, NO_COLOR: '1' }
+  const child = spawn('npm', ['run', script], {
+    env,
+    shell: process.platform === 'win32',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let output = ''
+  child.stdout.on('data', (chunk) => {
+    process.stdout.write(chunk)
+    output += chunk
+  })
+  return new Promise((resolve) => {
+    child.on('exit', (code) =>
+      resolve({ code, seconds: Math.round((Date.now() - started) / 1000), lines: output.split('\n') }),
+    )
+  })
+}
