@@ -2,6 +2,27 @@
 export { createExchange, type Exchange } from './exchange.ts'
 export type { ExchangeAnswer, ExchangeRequest } from './answer.ts'
 export { createSyncHandler, type SyncHandler } from './handler.ts'
+export { conformance, type ConformanceStoreOptions, type TestRegistrar } from './conformance.ts'
 export { createMemoryStore, type MemoryStoreOptions } from './memory.ts'
 export type { Access, Scope, ServiceLog, ServiceOptions } from './options.ts'
-export * from './store.ts'
+export { createPgliteStore, type PgliteStoreOptions } from './pglite.ts'
+export {
+  defaultTerms,
+  EVERYONE,
+  StoreClosedError,
+  type DeviceRef,
+  type HandedItem,
+  type ImportRecord,
+  type JsonObject,
+  type ListPage,
+  type OpenedSession,
+  type PageLimits,
+  type StoredObject,
+  type SyncStore,
+  type TakenPage,
+  type Terms,
+  type WorkOff,
+  type WriteOp,
+  type Writer,
+  type WriteResult,
+} from './store.ts'

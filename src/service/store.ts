@@ -167,6 +167,9 @@ export interface SyncStore {
 /** The scope of objects written without one, and of users to whom no scopes were given. */
 export const EVERYONE = 'everyone'
 
+/** JSON text around an item on a page (envelope, sync metadata, ack key), counted towards the page's bytes. */
+export const ENVELOPE_BYTES = 200
+
 /** How long things are remembered, in milliseconds; every store takes other values as an option. */
 export interface Terms {
   /** A session unused for so long is gone (O-2). */

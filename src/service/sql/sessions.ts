@@ -1,0 +1,201 @@
+/**
+ * Sessions in SQL. A start computes once what is pending and stores it as the session's queue; a page then
+ * costs a few index look-ups per item, whatever else the tables hold. A page travels as two texts rather
+ * than as rows: taking rows apart would cost more than finding them.
+ */
+import { createAckKeys } from '../ack-key.ts'
+import { fromJson, toJson } from '../data.ts'
+import { keyFieldsOf } from '../identity.ts'
+import { sameScopes } from '../pending.ts'
+import { ENVELOPE_BYTES, type DeviceRef, type HandedItem, type OpenedSession, type PageLimits, type TakenPage, type Terms } from '../store.ts'
+import { changeSight, findDevice, registerDevice, type DeviceRow } from './devices.ts'
+import { pendingSql } from './pending.ts'
+import { one, type SqlRunner } from './sql.ts'
+import { PART } from './tables.ts'
+
+export interface SessionDeps {
+  readonly now: () => number
+  readonly uuid: () => string
+  readonly terms: Terms
+  readonly secret: string
+}
+
+export async function openSession(
+  tx: SqlRunner,
+  ref: DeviceRef,
+  sees: readonly string[],
+  maxSessions: number,
+  { now, uuid, terms }: SessionDeps,
+): Promise<OpenedSession> {
+  const time = now()
+  await tx.query(`delete from sessions where used_at < $1 or started_at < $2`, [time - terms.sessionIdle, time - terms.sessionLife])
+  const known = await findDevice(tx, ref, time, terms)
+  const { active } = await one<{ active: number }>(
+    tx,
+    `select count(*) as active from sessions s join devices d on d.no = s.device
+     where d.account = $1 and d.username = $2 and d.no is distinct from $3 and s.newest and not s.drained`,
+    [ref.account, ref.user, known?.no ?? null],
+  )
+  if (active >= maxSessions) return { kind: 'too_many' }
+  const deviceIsNew = known === undefined
+  const device = known ?? (await registerDevice(tx, ref, sees, time))
+  const sightChanged = !sameScopes(device.sees, sees)
+  if (sightChanged) await changeSight(tx, ref.account, device, sees)
+  await tx.query(`update devices set sees = $2::text[], last_seen = $3, watermark = $4 where no = $1`, [
+    device.no,
+    sees,
+    time,
+    sightChanged ? 0 : device.watermark,
+  ])
+  const session = uuid()
+  const pending = await fillQueue(tx, device, session, time)
+  return pending === 0 ? { kind: 'nothing', deviceIsNew } : { kind: 'opened', session, pending, deviceIsNew }
+}
+
+/** Stores the queue, moves the device's watermark up to it, and says how long it is. */
+async function fillQueue(tx: SqlRunner, device: DeviceRow, session: string, time: number): Promise<number> {
+  await tx.query(`update sessions set newest = false where device = $1 and newest`, [device.no])
+  const { total } = await one<{ total: number }>(
+    tx,
+    `with pending as materialized (
+       select o.n, o.seq from devices d join objects o on o.account = d.account and o.seq > d.watermark
+         left join acked a on a.device = d.no and a.n = o.n
+       where d.no = $1 and ${pendingSql('d.sees')}),
+     summary as (select count(*) as total, min(seq) as first from pending),
+     opened as (
+       insert into sessions (id, device, sees, started_at, used_at, position, total, drained, newest)
+       select $2, d.no, d.sees, $3, $3, 0, summary.total, false, true from devices d, summary
+       where d.no = $1 and summary.total > 0),
+     parts as (
+       insert into session_parts (session, part, objects)
+       select $2, place / ${PART}, array_agg(n order by n) from (select n, row_number() over (order by n) - 1 as place from pending)
+       group by 2),
+     marked as (
+       update devices set watermark = coalesce(summary.first - 1, (select last_value from changes)) from summary where no = $1)
+     select total from summary`,
+    [device.no, session, time],
+  )
+  return total
+}
+
+interface SessionRow {
+  readonly device: number
+  readonly position: number
+  readonly total: number
+}
+
+export async function takePage(
+  tx: SqlRunner,
+  ref: DeviceRef,
+  session: string,
+  { limit, bytes, sees }: PageLimits,
+  { now, terms, secret }: SessionDeps,
+): Promise<TakenPage> {
+  const time = now()
+  const [row] = await tx.query<SessionRow>(
+    `select d.no as device, s.position, s.total from sessions s join devices d on d.no = s.device
+     where s.id = $1 and d.account = $2 and d.username = $3 and d.name = $4 and s.used_at >= $5 and s.started_at >= $6
+     for update of s`,
+    [session, ref.account, ref.user, ref.device, time - terms.sessionIdle, time - terms.sessionLife],
+  )
+  if (row === undefined) return { kind: 'gone' }
+  const keys = createAckKeys(secret, ref, row.device)
+  const items: HandedItem[] = []
+  let { position } = row
+  let room = bytes
+  while (position < row.total && items.length < limit) {
+    const slice = await readSlice(tx, session, { position, total: row.total, limit: limit - items.length, room, sees, first: items.length === 0 })
+    for (const { n, ...item } of slice.entries) items.push({ ...item, ackKey: keys.make(n, item.revision) })
+    position = slice.next
+    room -= slice.size
+    if (slice.full) break
+  }
+  const drained = items.length === 0
+  await tx.query(`update sessions set position = $2, used_at = $3, drained = $4 where id = $1`, [session, position, time, drained])
+  if (!drained) return { kind: 'page', items, left: row.total - position }
+  await tx.query(`delete from session_parts where session = $1`, [session])
+  return { kind: 'drained' }
+}
+
+interface SliceQuery {
+  readonly position: number
+  readonly total: number
+  readonly limit: number
+  readonly room: number
+  readonly sees: readonly string[]
+  readonly first: boolean
+}
+
+type Entry = Omit<HandedItem, 'ackKey'> & { readonly n: number }
+
+interface Slice {
+  readonly entries: readonly Entry[]
+  /** Where the next slice begins. */
+  readonly next: number
+  readonly size: number
+  /** The page has no room for the next item. */
+  readonly full: boolean
+}
+
+/** At least so many places of the queue are looked at in one step: most may be acknowledged by now. */
+const STEP = 200
+
+// Seen at the start of the session and not now, or the other way round: the next start sorts it out (S10).
+const SLICE = `
+  with waiting as (
+    select p.part * ${PART} + $3 + u.ord as place, o.n, o.type, o.id, o.revision, o.data, coalesce(a.revision, 0) as acked,
+      case when o.dead then 'd' when o.scopes && s.sees then 'u' else 'g' end as state,
+      octet_length(o.data) + ${ENVELOPE_BYTES} as size
+    from sessions s join devices d on d.no = s.device join session_parts p on p.session = s.id and p.part = $2
+      cross join lateral unnest(p.objects[$3 + 1 : $4]) with ordinality u(n, ord)
+      join objects o on o.n = u.n left join acked a on a.device = d.no and a.n = o.n
+    where s.id = $1 and ${pendingSql('s.sees')} and (o.dead or (o.scopes && s.sees) = (o.scopes && $5::text[]))),
+  running as (
+    select *, sum(size) over (order by place) as total, row_number() over (order by place) as rank from waiting),
+  fitting as (select * from running where rank <= $6 and (total <= $7 or (rank = 1 and $8)))
+  select (select count(*) from waiting) as waiting, count(*) as taken, max(place) as next, sum(size)::bigint as size,
+    string_agg(concat_ws(' ', n, revision, acked, state, type, id), E'\\n' order by place) as heads,
+    string_agg(data, E'\\n' order by place) as texts
+  from fitting`
+
+interface SliceRow {
+  readonly waiting: number
+  readonly taken: number
+  readonly next: number | null
+  readonly size: number | null
+  readonly heads: string | null
+  readonly texts: string | null
+}
+
+async function readSlice(tx: SqlRunner, session: string, { position, total, limit, room, sees, first }: SliceQuery): Promise<Slice> {
+  const part = Math.floor(position / PART)
+  const from = position - part * PART
+  const to = Math.min(PART, from + Math.max(limit, STEP))
+  const row = await one<SliceRow>(tx, SLICE, [session, part, from, to, sees, limit, room, first])
+  const everything = row.taken === row.waiting
+  return {
+    entries: entriesOf(row),
+    next: everything ? Math.min(total, part * PART + to) : (row.next ?? position),
+    size: row.size ?? 0,
+    full: !everything,
+  }
+}
+
+// Neither heads nor texts can hold a line break: ids and types have no control characters, JSON escapes them.
+function entriesOf({ heads, texts }: SliceRow): readonly Entry[] {
+  if (heads === null || texts === null) return []
+  const data = texts.split('\n')
+  return heads.split('\n').map((head, index) => entryOf(head, data[index] ?? '{}'))
+}
+
+function entryOf(head: string, json: string): Entry {
+  const [n = '', revision = '', acked = '', state = '', type = '', ...id] = head.split(' ')
+  return {
+    n: Number(n),
+    type,
+    id: id.join(' '),
+    revision: Number(revision),
+    event: state === 'u' ? (acked === '0' ? 'created' : 'updated') : 'deleted',
+    json: state === 'g' ? toJson(keyFieldsOf(type, fromJson(json))) : json,
+  }
+}

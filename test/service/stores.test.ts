@@ -1,0 +1,21 @@
+/** The store contract (R32), on every store directly. */
+import { afterAll, describe, it } from 'vitest'
+import { conformance } from '../../src/service/conformance.ts'
+import { createMemoryStore } from '../../src/service/memory.ts'
+import { createPgliteStore } from '../../src/service/pglite.ts'
+import type { SyncStore } from '../../src/service/store.ts'
+
+const open: SyncStore[] = []
+
+afterAll(async () => {
+  for (const store of open) await store.close()
+})
+
+function kept(store: SyncStore): SyncStore {
+  open.push(store)
+  return store
+}
+
+describe('memory', () => conformance(it, (options) => kept(createMemoryStore(options))))
+
+describe('pglite', { timeout: 30_000 }, () => conformance(it, async (options) => kept(await createPgliteStore(options))))
