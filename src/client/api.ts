@@ -3,7 +3,15 @@ import type { SyncError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Direction, Where } from '../query.ts'
 import type { Collections, RowOf, Schema } from '../schema.ts'
-import type { Capabilities, QuarantinedItem, SessionRecord, Status, Timeouts, Ceiling, TokenReason } from '../worker/api.ts'
+import type {
+  Capabilities,
+  QuarantinedItem,
+  SessionRecord,
+  Status,
+  Timeouts,
+  Ceiling,
+  TokenReason,
+} from '../worker/api.ts'
 
 /** Anything that can be shown and followed: status, history, quarantine, live queries. */
 export interface Store<T> {
@@ -71,7 +79,10 @@ export interface QueryBuilder<T, S = T> {
   columns(): ColumnFeed<keyof S & string>
 }
 
-export interface CollectionApi<T> extends Pick<QueryBuilder<T>, 'where' | 'orderBy' | 'limit' | 'select' | 'all' | 'first' | 'count' | 'live'> {
+export interface CollectionApi<T> extends Pick<
+  QueryBuilder<T>,
+  'where' | 'orderBy' | 'limit' | 'select' | 'all' | 'first' | 'count' | 'live'
+> {
   get(key: string | number): Promise<T | undefined>
   /** In the order of `keys`; undefined where there is no such record. */
   getMany(keys: ReadonlyArray<string | number>): Promise<Array<T | undefined>>

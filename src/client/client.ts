@@ -58,7 +58,10 @@ const NOTHING_KNOWN: Facts = {
   storage: { mode: 'best-effort', usage: null, quota: null },
 }
 
-export function createClient<const C extends Collections>(options: SyncOptions<C>, { clock, page, base, canRun }: Surroundings): Sync<C> {
+export function createClient<const C extends Collections>(
+  options: SyncOptions<C>,
+  { clock, page, base, canRun }: Surroundings,
+): Sync<C> {
   const request = openRequest(options, base)
   const { token, worker, log = silentLog } = options
 
@@ -81,7 +84,8 @@ export function createClient<const C extends Collections>(options: SyncOptions<C
     history,
     quarantine,
     now: async ({ timeout = WAIT_MS, signal }: WaitOptions = {}) => {
-      if (!(timeout >= 0 && timeout < 2 ** 31)) throw new SyncError('invalid_argument', 'sync.now: timeout must be a number of milliseconds.')
+      if (!(timeout >= 0 && timeout < 2 ** 31))
+        throw new SyncError('invalid_argument', 'sync.now: timeout must be a number of milliseconds.')
       // The worker keeps the time; a second more here tells its own answer from a worker that gives none.
       await connection.call('now', [timeout], { timeout: timeout + 1_000, signal })
     },
@@ -91,7 +95,10 @@ export function createClient<const C extends Collections>(options: SyncOptions<C
     close: () => connection.close(),
   }
   const collections = Object.fromEntries(
-    Object.entries(options.schema.collections).map(([name, { options }]) => [name, createCollection({ name, idOf: idReader(options.key ?? 'id') }, link)]),
+    Object.entries(options.schema.collections).map(([name, { options }]) => [
+      name,
+      createCollection({ name, idOf: idReader(options.key ?? 'id') }, link),
+    ]),
   )
   return { ...collections, ...control } as Sync<C>
 
@@ -137,7 +144,12 @@ type Shown<K extends 'history' | 'quarantine'> = ReturnType<SyncControl[K]['getS
 
 /** The last facts, under the phase that fits the end. */
 function endOf(last: Status, error: SyncError): Status {
-  const { error: _error, progress: _progress, retryAt: _retryAt, ...facts } = last as Facts & Partial<Record<'error' | 'progress' | 'retryAt', unknown>>
+  const {
+    error: _error,
+    progress: _progress,
+    retryAt: _retryAt,
+    ...facts
+  } = last as Facts & Partial<Record<'error' | 'progress' | 'retryAt', unknown>>
   if (error.code === 'closed') return { ...facts, phase: 'closed' }
   return { ...facts, phase: error.code.startsWith('storage_') ? 'storage-problem' : 'stopped', error: toPlain(error) }
 }

@@ -21,7 +21,10 @@ export type Link = Pick<Connection, 'call' | 'guard'> & FeedDeps
 
 export function createCollection<T>(shape: Shape, link: Link): CollectionApi<T> {
   const getMany = async (keys: ReadonlyArray<string | number>): Promise<Array<T | undefined>> => {
-    const ids = Array.from(keys, (key) => canonicalId(key) ?? bad('a key is a string that is not empty, or a whole number below 2^53'))
+    const ids = Array.from(
+      keys,
+      (key) => canonicalId(key) ?? bad('a key is a string that is not empty, or a whole number below 2^53'),
+    )
     const rows = await link.call('get', [shape.name, ids])
     return ids.map((_, at) => (rows[at] ?? undefined) as T | undefined)
   }
@@ -34,7 +37,8 @@ export function createCollection<T>(shape: Shape, link: Link): CollectionApi<T> 
 
 /** `last` is the row given to `after`; it becomes a position only when order and selection are known. */
 function createBuilder<T, S>(query: Query, last: Row | null, shape: Shape, link: Link): QueryBuilder<T, S> {
-  const next = <R = S>(step: Partial<Query>, row = last): QueryBuilder<T, R> => createBuilder<T, R>({ ...query, ...step }, row, shape, link)
+  const next = <R = S>(step: Partial<Query>, row = last): QueryBuilder<T, R> =>
+    createBuilder<T, R>({ ...query, ...step }, row, shape, link)
   const asked = (): Query => (last === null ? query : { ...query, after: positionOf(last, query, shape) })
   const read = async (asked: Query): Promise<S[]> => {
     const rows = createRowSet(positionOrder(query.order?.dir ?? 'asc'))
@@ -74,7 +78,8 @@ function createBuilder<T, S>(query: Query, last: Row | null, shape: Shape, link:
     columns() {
       const { select, order, limit } = query
       if (select === undefined) return bad('columns needs select: the names of numeric fields')
-      if (order !== undefined || limit !== undefined || last !== null) bad('columns have no order; leave out orderBy, limit and after')
+      if (order !== undefined || limit !== undefined || last !== null)
+        bad('columns have no order; leave out orderBy, limit and after')
       return createColumnFeed(query, select as ReadonlyArray<keyof S & string>, link)
     },
   }
@@ -85,15 +90,18 @@ function positionOf(row: Row, { order, select }: Query, { idOf }: Shape): Positi
   if (order === undefined) return { key: null, id }
   const value = own(row, order.field)
   // Without a selection a missing field is data, and sorts as null.
-  if (value === undefined && select?.includes(order.field) === false) bad(`after needs a row with "${order.field}", by which it sorts; select that too`)
+  if (value === undefined && select?.includes(order.field) === false)
+    bad(`after needs a row with "${order.field}", by which it sorts; select that too`)
   return { key: unfoldedKey(value), id }
 }
 
 /** A copy in plain data, so that reactive proxies can cross to the worker, and functions are refused here. */
 function plain(value: unknown, field: string): unknown {
   if (Array.isArray(value)) return value.map((one) => plain(one, field))
-  if (typeof value === 'object' && value !== null) return Object.fromEntries(Object.entries(value).map(([op, one]) => [op, plain(one, field)]))
-  if (typeof value === 'function' || typeof value === 'symbol' || typeof value === 'bigint') bad(`${field}: a ${typeof value} cannot be compared`)
+  if (typeof value === 'object' && value !== null)
+    return Object.fromEntries(Object.entries(value).map(([op, one]) => [op, plain(one, field)]))
+  if (typeof value === 'function' || typeof value === 'symbol' || typeof value === 'bigint')
+    bad(`${field}: a ${typeof value} cannot be compared`)
   return value
 }
 

@@ -9,7 +9,11 @@ import { createFeed, type FeedDeps } from './feed.ts'
 
 const FIRST_CAPACITY = 1024
 
-export function createColumnFeed<F extends string>(query: Query, fields: readonly F[], { openStream, clock }: FeedDeps): ColumnFeed<F> {
+export function createColumnFeed<F extends string>(
+  query: Query,
+  fields: readonly F[],
+  { openStream, clock }: FeedDeps,
+): ColumnFeed<F> {
   let shown = noSlots(fields.length)
 
   return createFeed(clock, {

@@ -70,7 +70,12 @@ export function connect({ spawn, request, clock, receive, ended }: ConnectDeps):
 
   return {
     opened,
-    call: (method, args, options) => guard(`sync.${method}()`, opened.then(() => ask(method, args)), options),
+    call: (method, args, options) =>
+      guard(
+        `sync.${method}()`,
+        opened.then(() => ask(method, args)),
+        options,
+      ),
     guard,
     post(message) {
       if (unsent !== null) unsent.push(message)
@@ -105,7 +110,10 @@ export function connect({ spawn, request, clock, receive, ended }: ConnectDeps):
 
   function ask<M extends keyof Calls>(method: M, args: Parameters<Calls[M]>): Promise<Value<M>> {
     // The types of a generic method of a proxy are beyond inference.
-    const call = end === null ? (api?.[method] as ((...args: Parameters<Calls[M]>) => Promise<Answer<Value<M>>>) | undefined) : undefined
+    const call =
+      end === null
+        ? (api?.[method] as ((...args: Parameters<Calls[M]>) => Promise<Answer<Value<M>>>) | undefined)
+        : undefined
     return call === undefined ? Promise.reject(end) : answer(call(...args))
   }
 
@@ -130,7 +138,11 @@ export function connect({ spawn, request, clock, receive, ended }: ConnectDeps):
       if (signal?.aborted === true) return cancel()
       waiting.add(stop)
       signal?.addEventListener('abort', cancel)
-      later(timeout, () => stop(new SyncError('timeout', `${what} got no answer within ${timeout / 1000} seconds.`)), timer.signal)
+      later(
+        timeout,
+        () => stop(new SyncError('timeout', `${what} got no answer within ${timeout / 1000} seconds.`)),
+        timer.signal,
+      )
     })
   }
 

@@ -17,7 +17,10 @@ export interface Feed<Snapshot, Change> extends Store<Snapshot> {
 
 export interface FeedSource<Snapshot, Change> {
   /** Opens the stream. `commit` shows what has been taken since: null if that changed nothing. */
-  readonly start: (sink: { readonly failed: StreamSink['failed']; readonly commit: (change: Change | null) => void }) => () => void
+  readonly start: (sink: {
+    readonly failed: StreamSink['failed']
+    readonly commit: (change: Change | null) => void
+  }) => () => void
   readonly view: (state: FeedState) => Snapshot
   /** All there is, as a difference to nothing. */
   readonly whole: () => Change
@@ -28,7 +31,10 @@ export interface FeedDeps {
   readonly clock: Clock
 }
 
-export function createFeed<Snapshot, Change>(clock: Clock, { start, view, whole }: FeedSource<Snapshot, Change>): Feed<Snapshot, Change> {
+export function createFeed<Snapshot, Change>(
+  clock: Clock,
+  { start, view, whole }: FeedSource<Snapshot, Change>,
+): Feed<Snapshot, Change> {
   let state: FeedState = { state: 'loading', error: null }
   let snapshot: Snapshot | null = null
   let close: () => void

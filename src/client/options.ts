@@ -17,15 +17,36 @@ const WIRE: typeof WIRE_VERSION = 1
  * @throws SyncError `invalid_argument`, `schema_invalid`, or `schema_needs_worker` (R29)
  */
 export function openRequest<C extends Collections>(options: SyncOptions<C>, base: string): OpenRequest {
-  const { schema, name, account, endpoint, token, worker, rate, poll = POLL_MS, capabilities = {}, timeouts = {}, ceiling = {}, log, ...unknown } = options
+  const {
+    schema,
+    name,
+    account,
+    endpoint,
+    token,
+    worker,
+    rate,
+    poll = POLL_MS,
+    capabilities = {},
+    timeouts = {},
+    ceiling = {},
+    log,
+    ...unknown
+  } = options
   for (const option of Object.keys(unknown)) check(false, `there is no option "${option}"`)
   check(isObject(schema), 'schema must be what defineSchema() returned')
   check(typeof name === 'string' && name !== '', 'name must be a string: what your app calls this database')
-  check(account === null || (typeof account === 'string' && account !== ''), 'account must be a string that says whose data this is, or null if the app has no accounts')
+  check(
+    account === null || (typeof account === 'string' && account !== ''),
+    'account must be a string that says whose data this is, or null if the app has no accounts',
+  )
   check(typeof token === 'function', 'token must be a function that gives a token or a promise of one')
-  check(worker === undefined || typeof worker === 'function' || isObject(worker), 'worker must be a Worker or a function that makes one')
+  check(
+    worker === undefined || typeof worker === 'function' || isObject(worker),
+    'worker must be a Worker or a function that makes one',
+  )
   check(log === undefined || typeof log === 'function', 'log must be a function')
-  for (const [option, value] of Object.entries({ capabilities, timeouts, ceiling })) check(isObject(value), `${option} must be an object`)
+  for (const [option, value] of Object.entries({ capabilities, timeouts, ceiling }))
+    check(isObject(value), `${option} must be an object`)
   for (const [option, value] of Object.entries({ rate, poll, ...timeouts, ...ceiling }))
     check(value === undefined || (Number.isFinite(value) && value >= 0), `${option} must be a number from 0`)
   defineSchema(schema)

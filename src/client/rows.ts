@@ -87,7 +87,12 @@ export function createRowSet(compare: Compare): RowSet {
 }
 
 /** `sorted` without `leaving` (members of it) and with `coming`; all three in order, and so is the result. */
-function merge(sorted: readonly WireRow[], leaving: readonly WireRow[], coming: readonly WireRow[], compare: Compare): readonly WireRow[] {
+function merge(
+  sorted: readonly WireRow[],
+  leaving: readonly WireRow[],
+  coming: readonly WireRow[],
+  compare: Compare,
+): readonly WireRow[] {
   const merged: WireRow[] = []
   let from = 0
   let gone = 0
@@ -95,7 +100,11 @@ function merge(sorted: readonly WireRow[], leaving: readonly WireRow[], coming: 
     for (const to = place(sorted, row, from, compare); from < to; from++) merged.push(sorted[from] as WireRow)
   }
   const dropUpTo = (limit: WireRow | undefined): void => {
-    for (let row = leaving[gone]; row !== undefined && (limit === undefined || compare(row, limit) <= 0); row = leaving[++gone]) {
+    for (
+      let row = leaving[gone];
+      row !== undefined && (limit === undefined || compare(row, limit) <= 0);
+      row = leaving[++gone]
+    ) {
       copyUpTo(row)
       from += 1
     }

@@ -12,7 +12,9 @@ export interface TokenDesk {
   cancelAll(): void
 }
 
-type TokenReply = { readonly kind: 'token'; readonly token: string } | { readonly kind: 'token-failed'; readonly message: string }
+type TokenReply =
+  | { readonly kind: 'token'; readonly token: string }
+  | { readonly kind: 'token-failed'; readonly message: string }
 type TokenCallback = SyncOptions<Record<never, never>>['token']
 
 export function createTokenDesk(token: TokenCallback, post: (message: ToWorker) => void): TokenDesk {
