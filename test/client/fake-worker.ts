@@ -22,11 +22,35 @@ export interface FakeWorker {
   readonly next: <K extends ToWorker['kind']>(kind: K, nth?: number) => Promise<Extract<ToWorker, { kind: K }>>
 }
 
+/** A `Worker` as far as the page uses one, over one end of a channel, and the way to let it fail. */
+export function createWorkerLike(page: MessagePort, terminate: () => void): Pick<FakeWorker, 'worker' | 'fire'> {
+  const listeners = new Map<string, Set<(event: Event) => void>>()
+  const worker = {
+    postMessage: (message: unknown, transfer: Transferable[]) => page.postMessage(message, transfer),
+    addEventListener: (type: string, listener: (event: Event) => void) => {
+      if (type === 'message') {
+        page.addEventListener('message', listener)
+        page.start()
+      } else listeners.set(type, (listeners.get(type) ?? new Set()).add(listener))
+    },
+    removeEventListener: (type: string, listener: (event: Event) => void) => {
+      page.removeEventListener(type, listener)
+      listeners.get(type)?.delete(listener)
+    },
+    terminate,
+  }
+  return {
+    worker: worker as unknown as Worker,
+    fire: (type, message) => {
+      for (const listener of listeners.get(type) ?? []) listener(Object.assign(new Event(type), { message }))
+    },
+  }
+}
+
 const fine = { ok: true, value: null } as const
 
 export function createFakeWorker(script: Partial<WorkerApi> = {}): FakeWorker {
   const { port1: page, port2: inside } = new MessageChannel()
-  const listeners = new Map<string, Set<(event: Event) => void>>()
   const calls: Array<readonly [string, ...unknown[]]> = []
   const received: ToWorker[] = []
   let port: MessagePort | null = null
@@ -64,26 +88,13 @@ export function createFakeWorker(script: Partial<WorkerApi> = {}): FakeWorker {
     inside.close()
     port?.close()
   })
-  const worker = {
-    postMessage: (message: unknown, transfer: Transferable[]) => page.postMessage(message, transfer),
-    addEventListener: (type: string, listener: (event: Event) => void) => {
-      if (type === 'message') {
-        page.addEventListener('message', listener)
-        page.start()
-      } else listeners.set(type, (listeners.get(type) ?? new Set()).add(listener))
-    },
-    removeEventListener: (type: string, listener: (event: Event) => void) => {
-      page.removeEventListener(type, listener)
-      listeners.get(type)?.delete(listener)
-    },
-    terminate,
-  }
+  const { worker, fire } = createWorkerLike(page, terminate)
 
   const send = (...messages: ToPage[]): void => {
     for (const message of messages) port?.postMessage(message)
   }
   return {
-    worker: worker as unknown as Worker,
+    worker,
     calls,
     received,
     request: () => request as OpenRequest,
@@ -93,9 +104,7 @@ export function createFakeWorker(script: Partial<WorkerApi> = {}): FakeWorker {
       send({ kind: 'hello' })
       for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve))
     },
-    fire: (type, message) => {
-      for (const listener of listeners.get(type) ?? []) listener(Object.assign(new Event(type), { message }))
-    },
+    fire,
     terminate,
     next: (kind, nth = 0) =>
       vi.waitFor(() => {
