@@ -6,7 +6,7 @@
 import { createAckKeys } from '../ack-key.ts'
 import { fromJson, toJson } from '../data.ts'
 import { keyFieldsOf } from '../identity.ts'
-import { sameScopes } from '../pending.ts'
+import { sameScopes, scopeSet } from '../pending.ts'
 import { ENVELOPE_BYTES, type DeviceRef, type HandedItem, type OpenedSession, type PageLimits, type TakenPage, type Terms } from '../store.ts'
 import { changeSight, findDevice, registerDevice, type DeviceRow } from './devices.ts'
 import { pendingSql } from './pending.ts'
@@ -41,45 +41,44 @@ export async function openSession(
   const device = known ?? (await registerDevice(tx, ref, sees, time))
   const sightChanged = !sameScopes(device.sees, sees)
   if (sightChanged) await changeSight(tx, ref.account, device, sees)
-  await tx.query(`update devices set sees = $2::text[], last_seen = $3, watermark = $4 where no = $1`, [
-    device.no,
-    sees,
-    time,
-    sightChanged ? 0 : device.watermark,
-  ])
+  await tx.query(`update devices set sees = $2::text[], last_seen = $3 where no = $1`, [device.no, sees, time])
   const session = uuid()
-  const pending = await fillQueue(tx, device, session, time)
+  const pending = await fillQueue(tx, ref.account, { ...device, sees, watermark: sightChanged ? 0 : device.watermark }, session, time)
   return pending === 0 ? { kind: 'nothing', deviceIsNew } : { kind: 'opened', session, pending, deviceIsNew }
 }
 
-/** Stores the queue, moves the device's watermark up to it, and says how long it is. */
-async function fillQueue(tx: SqlRunner, device: DeviceRow, session: string, time: number): Promise<number> {
+/**
+ * Stores the queue, moves the device's watermark up to it, and says how long it is. The watermark is a
+ * parameter, not a column to join, so that the planner sees how little is above it.
+ */
+async function fillQueue(tx: SqlRunner, account: string, device: DeviceRow, session: string, time: number): Promise<number> {
   await tx.query(`update sessions set newest = false where device = $1 and newest`, [device.no])
   const { total } = await one<{ total: number }>(
     tx,
     `with pending as materialized (
-       select o.n, o.seq from devices d join objects o on o.account = d.account and o.seq > d.watermark
-         left join acked a on a.device = d.no and a.n = o.n
-       where d.no = $1 and ${pendingSql('d.sees')}),
+       select o.n, o.seq from objects o left join acked a on a.device = $1 and a.n = o.n
+       where o.account = $2 and o.seq > $3 and ${pendingSql('$4', '$5::text[]')}),
      summary as (select count(*) as total, min(seq) as first from pending),
      opened as (
        insert into sessions (id, device, sees, started_at, used_at, position, total, drained, newest)
-       select $2, d.no, d.sees, $3, $3, 0, summary.total, false, true from devices d, summary
-       where d.no = $1 and summary.total > 0),
+       select $6, $1, $5::text[], $7, $7, 0, total, false, true from summary where total > 0),
      parts as (
        insert into session_parts (session, part, objects)
-       select $2, place / ${PART}, array_agg(n order by n) from (select n, row_number() over (order by n) - 1 as place from pending)
+       select $6, place / ${PART}, array_agg(n order by n) from (select n, row_number() over (order by n) - 1 as place from pending)
        group by 2),
      marked as (
        update devices set watermark = coalesce(summary.first - 1, (select last_value from changes)) from summary where no = $1)
      select total from summary`,
-    [device.no, session, time],
+    [device.no, account, device.watermark, device.first_seq, device.sees, session, time],
   )
   return total
 }
 
 interface SessionRow {
   readonly device: number
+  readonly first_seq: number
+  /** What the user saw at the start. */
+  readonly seen: readonly string[]
   readonly position: number
   readonly total: number
 }
@@ -93,7 +92,7 @@ export async function takePage(
 ): Promise<TakenPage> {
   const time = now()
   const [row] = await tx.query<SessionRow>(
-    `select d.no as device, s.position, s.total from sessions s join devices d on d.no = s.device
+    `select d.no as device, d.first_seq, s.sees as seen, s.position, s.total from sessions s join devices d on d.no = s.device
      where s.id = $1 and d.account = $2 and d.username = $3 and d.name = $4 and s.used_at >= $5 and s.started_at >= $6
      for update of s`,
     [session, ref.account, ref.user, ref.device, time - terms.sessionIdle, time - terms.sessionLife],
@@ -104,7 +103,8 @@ export async function takePage(
   let { position } = row
   let room = bytes
   while (position < row.total && items.length < limit) {
-    const slice = await readSlice(tx, session, { position, total: row.total, limit: limit - items.length, room, sees, first: items.length === 0 })
+    const wanted = { position, limit: limit - items.length, room, first: items.length === 0, sees: scopeSet(sees) }
+    const slice = await readSlice(tx, session, row, wanted)
     for (const { n, ...item } of slice.entries) items.push({ ...item, ackKey: keys.make(n, item.revision) })
     position = slice.next
     room -= slice.size
@@ -119,11 +119,10 @@ export async function takePage(
 
 interface SliceQuery {
   readonly position: number
-  readonly total: number
   readonly limit: number
   readonly room: number
-  readonly sees: readonly string[]
   readonly first: boolean
+  readonly sees: readonly string[]
 }
 
 type Entry = Omit<HandedItem, 'ackKey'> & { readonly n: number }
@@ -140,23 +139,26 @@ interface Slice {
 /** At least so many places of the queue are looked at in one step: most may be acknowledged by now. */
 const STEP = 200
 
-// Seen at the start of the session and not now, or the other way round: the next start sorts it out (S10).
-const SLICE = `
+/** @param alsoNow looks at what the user sees now, too: needed only if that is not what he saw at the start. */
+function sliceSql(alsoNow: boolean): string {
+  // Seen at the start of the session and not now, or the other way round: the next start sorts it out (S10).
+  const still = alsoNow ? `and (o.dead or (o.scopes && $6::text[]) = (o.scopes && $11::text[]))` : ''
+  return `
   with waiting as (
     select p.part * ${PART} + $3 + u.ord as place, o.n, o.type, o.id, o.revision, o.data, coalesce(a.revision, 0) as acked,
-      case when o.dead then 'd' when o.scopes && s.sees then 'u' else 'g' end as state,
+      case when o.dead then 'd' when o.scopes && $6::text[] then 'u' else 'g' end as state,
       octet_length(o.data) + ${ENVELOPE_BYTES} as size
-    from sessions s join devices d on d.no = s.device join session_parts p on p.session = s.id and p.part = $2
-      cross join lateral unnest(p.objects[$3 + 1 : $4]) with ordinality u(n, ord)
-      join objects o on o.n = u.n left join acked a on a.device = d.no and a.n = o.n
-    where s.id = $1 and ${pendingSql('s.sees')} and (o.dead or (o.scopes && s.sees) = (o.scopes && $5::text[]))),
+    from session_parts p cross join lateral unnest(p.objects[$3 + 1 : $4]) with ordinality u(n, ord)
+      join objects o on o.n = u.n left join acked a on a.device = $5 and a.n = o.n
+    where p.session = $1 and p.part = $2 and ${pendingSql('$7', '$6::text[]')} ${still}),
   running as (
     select *, sum(size) over (order by place) as total, row_number() over (order by place) as rank from waiting),
-  fitting as (select * from running where rank <= $6 and (total <= $7 or (rank = 1 and $8)))
+  fitting as (select * from running where rank <= $8 and (total <= $9 or ($10 and rank = 1)))
   select (select count(*) from waiting) as waiting, count(*) as taken, max(place) as next, sum(size)::bigint as size,
     string_agg(concat_ws(' ', n, revision, acked, state, type, id), E'\\n' order by place) as heads,
     string_agg(data, E'\\n' order by place) as texts
   from fitting`
+}
 
 interface SliceRow {
   readonly waiting: number
@@ -167,16 +169,18 @@ interface SliceRow {
   readonly texts: string | null
 }
 
-async function readSlice(tx: SqlRunner, session: string, { position, total, limit, room, sees, first }: SliceQuery): Promise<Slice> {
-  const part = Math.floor(position / PART)
-  const from = position - part * PART
-  const to = Math.min(PART, from + Math.max(limit, STEP))
-  const row = await one<SliceRow>(tx, SLICE, [session, part, from, to, sees, limit, room, first])
-  const everything = row.taken === row.waiting
+async function readSlice(tx: SqlRunner, session: string, row: SessionRow, wanted: SliceQuery): Promise<Slice> {
+  const part = Math.floor(wanted.position / PART)
+  const from = wanted.position - part * PART
+  const to = Math.min(PART, from + Math.max(wanted.limit, STEP))
+  const params = [session, part, from, to, row.device, row.seen, row.first_seq, wanted.limit, wanted.room, wanted.first]
+  const alsoNow = !sameScopes(row.seen, wanted.sees)
+  const slice = await one<SliceRow>(tx, sliceSql(alsoNow), alsoNow ? [...params, wanted.sees] : params)
+  const everything = slice.taken === slice.waiting
   return {
-    entries: entriesOf(row),
-    next: everything ? Math.min(total, part * PART + to) : (row.next ?? position),
-    size: row.size ?? 0,
+    entries: entriesOf(slice),
+    next: everything ? Math.min(row.total, part * PART + to) : (slice.next ?? wanted.position),
+    size: slice.size ?? 0,
     full: !everything,
   }
 }
