@@ -144,7 +144,14 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
     base = log.base
     overlay.clear(log.mark)
     mark = log.mark
+  }
+
+  /** Quarantined records of known collections; what the overlay holds is newer than what is settled. */
+  async function loadStale(): Promise<void> {
+    const keys = await relaxed.quarantine.toCollection().primaryKeys()
     stale.clear()
+    for (const [type, id] of keys) if (specs.has(type) && overlay.entry(type, id) === undefined) stale.add(`${type}\n${id}`)
+    for (const { item } of overlay.allBad()) if (specs.has(item.type)) stale.add(`${item.type}\n${item.id}`)
   }
 
   async function catchUp(): Promise<void> {
@@ -153,6 +160,7 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
       const { rows, log } = await inbox.readAbove(0)
       reset(log, identity.device)
       overlay.add(rows)
+      await loadStale()
       emit({ kind: 'reset' })
       return
     }
@@ -163,6 +171,7 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
     mark = Math.max(mark, log.mark)
     if (unseen) {
       overlay.add(rows)
+      await loadStale()
       emit({ kind: 'reset' })
     } else show(rows)
     if (moved) {
@@ -195,13 +204,6 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
     return spec
   }
 
-  async function loadStale(): Promise<void> {
-    for (const type of specs.keys()) {
-      const keys = await relaxed.quarantine.where('[type+id]').between([type, ''], [type, []]).primaryKeys()
-      for (const [, id] of keys) stale.add(`${type}\n${id}`)
-    }
-  }
-
   try {
     await guarded(async () => {
       const identity = await device.open()
@@ -209,7 +211,6 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
       reset(log, identity.device)
       overlay.add(rows)
       await loadStale()
-      for (const { item } of overlay.allBad()) if (specs.has(item.type)) stale.add(`${item.type}\n${item.id}`)
     })
   } catch (error) {
     closed = true

@@ -69,7 +69,7 @@ function draw(random: () => number): Swarm {
     kill: pick(0, 0, 0.001, 0.004, 0.01),
     tabs: pick(1, 1, 2, 3),
     pageSize: pick(1, 3, 10, 50),
-    things: pick(0, 5, 30, 120),
+    things: pick(0, 5, 20, 60),
     writes: pick(0, 5, 30),
     ackDelayMs: pick(0, 0, 500, 20_000),
     maxDelayMs: pick(1, 20, 400, 5_000),
@@ -136,7 +136,7 @@ export async function simulate(seed: number): Promise<Outcome> {
       exchange,
       clock: tabClock,
       alive: () => tab.alive,
-      delayMs: () => net() * swarm.maxDelayMs,
+      delayMs: () => net() * (healing ? Math.min(50, swarm.maxDelayMs) : swarm.maxDelayMs),
       fault: ({ method, url }) => {
         requests++
         const fault = drawFault()
