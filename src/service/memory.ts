@@ -149,7 +149,7 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): SyncStore {
       const print = fingerprint(op)
       const first = outcomes.get(key)
       if (first !== undefined) {
-        return first.print === print ? { kind: 'written', object: first.object, replayed: true } : { kind: 'key_reused' }
+        return first.print === print ? { kind: 'written', object: first.object } : { kind: 'key_reused' }
       }
       const result = objects.write(op, writer.sees)
       if (result.kind === 'written') outcomes.set(key, { print, object: result.object, at: now() })

@@ -112,7 +112,8 @@ export type WriteOp =
   | { readonly kind: 'delete'; readonly type: string; readonly id: string }
 
 export type WriteResult =
-  | { readonly kind: 'written'; readonly object: StoredObject; readonly replayed: boolean }
+  /** For a repeated idempotency key: the object as it was in the first answer. */
+  | { readonly kind: 'written'; readonly object: StoredObject }
   | { readonly kind: 'missing' }
   /** A create for an id that is taken. */
   | { readonly kind: 'exists' }

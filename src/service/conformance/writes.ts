@@ -5,7 +5,7 @@ import type { WriteOp, WriteResult } from '../store.ts'
 const create = (data: Readonly<Record<string, unknown>>): WriteOp => ({ kind: 'create', type: 'city', data })
 
 function outcome(result: WriteResult): unknown {
-  return result.kind === 'written' ? [result.object.id, result.object.revision, result.object.data, result.replayed] : result.kind
+  return result.kind === 'written' ? [result.object.id, result.object.revision, result.object.data] : result.kind
 }
 
 export const writes: readonly Case[] = [
@@ -13,7 +13,7 @@ export const writes: readonly Case[] = [
     await write(bench, create({ id: 1, name: 'a', tags: ['x'], at: { lon: 1 } }))
     const patch = { tags: ['y'], at: { lat: 2 }, extra: null }
     same(outcome(await write(bench, { kind: 'update', type: 'city', id: '1', patch })), [
-      '1', 2, { id: 1, name: 'a', tags: ['y'], at: { lat: 2 }, extra: null }, false,
+      '1', 2, { id: 1, name: 'a', tags: ['y'], at: { lat: 2 }, extra: null },
     ])
   }],
 
@@ -23,7 +23,7 @@ export const writes: readonly Case[] = [
     await device.drain()
     const patch = { at: { lat: 2, lon: 1 } }
     same(outcome(await write(bench, { kind: 'update', type: 'city', id: '1', patch })), [
-      '1', 1, { id: 1, name: 'a', at: { lon: 1, lat: 2 } }, false,
+      '1', 1, { id: 1, name: 'a', at: { lon: 1, lat: 2 } },
     ])
     same(await device.start(), null, 'start')
   }],
@@ -50,10 +50,10 @@ export const writes: readonly Case[] = [
 
   ['R13 a create without an id gets the next whole number, never one that was used', async (bench) => {
     await importCities(bench, [7, 'x', '12'])
-    same(outcome(await write(bench, create({ name: 'n' }))), ['13', 1, { id: 13, name: 'n' }, false])
+    same(outcome(await write(bench, create({ name: 'n' }))), ['13', 1, { id: 13, name: 'n' }])
     await remove(bench, '13')
-    same(outcome(await write(bench, create({}))), ['14', 1, { id: 14 }, false])
-    same(outcome(await write(bench, { kind: 'create', type: 'river', data: {} })), ['1', 1, { id: 1 }, false])
+    same(outcome(await write(bench, create({}))), ['14', 1, { id: 14 }])
+    same(outcome(await write(bench, { kind: 'create', type: 'river', data: {} })), ['1', 1, { id: 1 }])
   }],
 
   ['R17 S16 the same idempotency key and operation take effect once and give the first answer', async (bench) => {
@@ -61,8 +61,8 @@ export const writes: readonly Case[] = [
     const first = outcome(await write(bench, op, 'k1'))
     const again = create({ at: { lat: 2, lon: 1 }, name: 'once' })
     same([first, outcome(await write(bench, again, 'k1'))], [
-      ['1', 1, { id: 1, name: 'once', at: { lon: 1, lat: 2 } }, false],
-      ['1', 1, { id: 1, name: 'once', at: { lon: 1, lat: 2 } }, true],
+      ['1', 1, { id: 1, name: 'once', at: { lon: 1, lat: 2 } }],
+      ['1', 1, { id: 1, name: 'once', at: { lon: 1, lat: 2 } }],
     ])
     same((await peer(bench, 'd1').fetchAll()).length, 1, 'number of objects')
   }],
@@ -74,8 +74,8 @@ export const writes: readonly Case[] = [
     await write(bench, update, 'u')
     await write(bench, removal, 'd')
     await rename(bench, '1', 'c')
-    same(outcome(await write(bench, update, 'u')), ['1', 2, { id: 1, name: 'b' }, true])
-    same(outcome(await write(bench, removal, 'd')), ['2', 2, null, true])
+    same(outcome(await write(bench, update, 'u')), ['1', 2, { id: 1, name: 'b' }])
+    same(outcome(await write(bench, removal, 'd')), ['2', 2, null])
     same((await bench.store.read(bench.account, ['everyone'], 'city', '1'))?.data, { id: 1, name: 'c' }, 'data after the replay')
   }],
 
@@ -84,18 +84,18 @@ export const writes: readonly Case[] = [
     same(outcome(await write(bench, create({ id: 2 }), 'k1')), 'key_reused')
     same(outcome(await write(bench, { kind: 'delete', type: 'city', id: '1' }, 'k1')), 'key_reused')
     const bob = { account: bench.account, user: 'bob' }
-    same(outcome(await bench.store.write(bob, create({ id: 2 }), 'k1')), ['2', 1, { id: 2 }, false])
+    same(outcome(await bench.store.write(bob, create({ id: 2 }), 'k1')), ['2', 1, { id: 2 }])
   }],
 
   ['R17 idempotency keys are kept as long as a silent device, and a failed write keeps none', async (bench) => {
     same(outcome(await write(bench, { kind: 'update', type: 'city', id: '1', patch: { name: 'b' } }, 'k')), 'missing')
     await importCities(bench, [1])
-    same(outcome(await rename(bench, '1', 'b')), ['1', 2, { id: 1, name: 'b' }, false])
+    same(outcome(await rename(bench, '1', 'b')), ['1', 2, { id: 1, name: 'b' }])
     await write(bench, create({ name: 'n' }), 'c')
     bench.advance(90 * 86_400_000)
-    same(outcome(await write(bench, create({ name: 'n' }), 'c')), ['2', 1, { id: 2, name: 'n' }, true])
+    same(outcome(await write(bench, create({ name: 'n' }), 'c')), ['2', 1, { id: 2, name: 'n' }])
     bench.advance(1)
-    same(outcome(await write(bench, create({ name: 'n' }), 'c')), ['3', 1, { id: 3, name: 'n' }, false])
+    same(outcome(await write(bench, create({ name: 'n' }), 'c')), ['3', 1, { id: 3, name: 'n' }])
   }],
 
   ['R17 S16 the same keyed write sent many times at once takes effect once', async (bench) => {
@@ -174,7 +174,7 @@ export const writes: readonly Case[] = [
     const other = { ...bench, account: `${bench.account}-b` }
     same(outcome(await rename(other, '1', 'x')), 'missing')
     same(await other.store.read(other.account, ['everyone'], 'city', '1'), null, 'object in another account')
-    same(outcome(await write(other, create({ id: 1, name: 'theirs' }))), ['1', 1, { id: 1, name: 'theirs' }, false])
+    same(outcome(await write(other, create({ id: 1, name: 'theirs' }))), ['1', 1, { id: 1, name: 'theirs' }])
     same(told(await peer(other, 'd1').fetchAll()), ['created 1'])
   }],
 ]

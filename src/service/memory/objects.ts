@@ -108,7 +108,7 @@ export function createObjects(numbers: Numbers): Objects {
       if (change.kind === 'missing' || change.kind === 'exists') return change
       const object = change.kind === 'changed' ? keep(op.type, id, found, change) : found
       if (object === undefined) throw new Error('An unchanged object was not found.')
-      return { kind: 'written', object: storedOf(object), replayed: false }
+      return { kind: 'written', object: storedOf(object) }
     },
 
     importRecords(records, progress) {

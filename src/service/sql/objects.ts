@@ -32,7 +32,7 @@ export async function write(tx: SqlRunner, writer: Writer, op: WriteOp, key: str
   if (first !== undefined) {
     if (first.print !== print) return { kind: 'key_reused' }
     const { type, id, revision, data } = first
-    return { kind: 'written', object: { type, id, revision, data: data === null ? null : fromJson(data) }, replayed: true }
+    return { kind: 'written', object: { type, id, revision, data: data === null ? null : fromJson(data) } }
   }
   const result = await apply(tx, writer, op)
   if (result.kind === 'written') {
@@ -57,7 +57,7 @@ async function apply(tx: SqlRunner, { account, sees }: Writer, op: WriteOp): Pro
   if (change.kind === 'changed') await keep(tx, [account, op.type, id], change.state, change.moved)
   const state = change.kind === 'changed' ? change.state : found
   if (state === undefined) throw new Error('An unchanged object was not found.')
-  return { kind: 'written', object: storedOf(op.type, id, state), replayed: false }
+  return { kind: 'written', object: storedOf(op.type, id, state) }
 }
 
 async function keep(tx: SqlRunner, name: readonly string[], { revision, dead, json, scopes, ever }: ObjectState, moved: boolean): Promise<void> {
