@@ -6,7 +6,8 @@
 
 const MARK = '$unsafeInteger'
 const LONG_DIGITS = /\d{16}/
-const STRING_OR_LONG_INTEGER = /"(?:[^"\\]|\\.)*"|-?\d{16,}(?![\d.eE])/g
+// A run of digits behind a point, an exponent or other digits belongs to a fraction, not to an integer.
+const STRING_OR_LONG_INTEGER = /"(?:[^"\\]|\\.)*"|(?<![\d.eE+-])-?\d{16,}(?![\d.eE])/g
 
 /**
  * `suspect` says that some number may have been kept as marked text, so that items are worth a look.
