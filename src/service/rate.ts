@@ -6,6 +6,8 @@
 export interface RateLimit {
   /** Seconds to wait before this caller may ask again; 0: go on. */
   wait(caller: string): number
+  /** How many callers are remembered. */
+  size(): number
 }
 
 const SWEEP_AT = 1000
@@ -30,5 +32,5 @@ export function createRateLimit(perSecond: number | null, now: () => number): Ra
     return 0
   }
 
-  return { wait }
+  return { wait, size: () => buckets.size }
 }
