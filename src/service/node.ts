@@ -57,7 +57,9 @@ async function answer(exchange: Exchange, incoming: IncomingMessage, outgoing: S
   const { status, headers, body } = await exchange(requestOf(incoming))
   // What is still coming of a body that nobody wants is not waited for.
   if (!incoming.complete) outgoing.setHeader('Connection', 'close')
-  outgoing.writeHead(status, { ...headers, ...(body !== null && { 'Content-Length': String(Buffer.byteLength(body)) }) })
+  // Without a length even an empty body would come in chunks; a 204 may not have one.
+  if (status !== 204) outgoing.setHeader('Content-Length', Buffer.byteLength(body ?? ''))
+  outgoing.writeHead(status, headers)
   outgoing.end(incoming.method === 'HEAD' ? undefined : (body ?? undefined))
 }
 
