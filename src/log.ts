@@ -15,7 +15,6 @@ const rank: Record<LogLevel, number> = { error: 0, info: 1, debug: 2 }
 export function consoleLog(level: LogLevel): Log {
   return (entry, event, fields) => {
     if (rank[entry] > rank[level]) return
-    // oxlint-disable-next-line no-console
     console[entry](`[tidegate] ${event}`, fields ?? {})
   }
 }

@@ -7,7 +7,7 @@ import { systemClock, type Clock } from '../clock.ts'
 import { SyncError, toPlain } from '../errors.ts'
 import { silentLog } from '../log.ts'
 import { idReader, type Collections } from '../schema.ts'
-import type { Facts, Status, ToPage } from '../worker/api.ts'
+import { NOTHING_KNOWN, type Facts, type Status, type ToPage } from '../worker/api.ts'
 import type { Sync, SyncControl, SyncOptions, WaitOptions } from './api.ts'
 import { createAttendance } from './audience.ts'
 import { createCollection, type Link } from './collection.ts'
@@ -43,20 +43,6 @@ export function createSync<const C extends Collections>(options: SyncOptions<C>)
 
 const NO_BASE = 'http://localhost/'
 const WAIT_MS = 60_000
-
-const NOTHING_KNOWN: Facts = {
-  deviceId: null,
-  sessionId: null,
-  role: 'follower',
-  lastSyncedAt: null,
-  pendingAcks: 0,
-  stuck: 0,
-  unreadable: 0,
-  quarantined: 0,
-  records: { settled: 0, unsettled: 0 },
-  inbox: { pages: 0, records: 0 },
-  storage: { mode: 'best-effort', usage: null, quota: null },
-}
 
 export function createClient<const C extends Collections>(
   options: SyncOptions<C>,

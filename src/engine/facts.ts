@@ -3,7 +3,7 @@
  * the phase the loop is in. One object, replaced on change, told to listeners.
  */
 import type { Store } from '../store/store.ts'
-import type { Facts, Phase, Status, StorageMode } from './status.ts'
+import { NOTHING_KNOWN, type Facts, type Phase, type Status, type StorageMode } from './status.ts'
 
 export interface StorageInfo {
   readonly mode: StorageMode
@@ -29,19 +29,7 @@ export interface StatusBoard {
 export function createStatusBoard(store: Store, storageInfo: () => Promise<StorageInfo>): StatusBoard {
   const listeners = new Set<(status: Status) => void>()
   let phase: Phase = { phase: 'starting' }
-  let facts: Facts = {
-    deviceId: null,
-    sessionId: null,
-    role: 'follower',
-    lastSyncedAt: null,
-    pendingAcks: 0,
-    stuck: 0,
-    unreadable: 0,
-    quarantined: 0,
-    records: { settled: 0, unsettled: 0 },
-    inbox: { pages: 0, records: 0 },
-    storage: { mode: 'best-effort', usage: null, quota: null },
-  }
+  let facts: Facts = NOTHING_KNOWN
   let current: Status = { ...facts, ...phase }
 
   function publish(): void {

@@ -56,6 +56,21 @@ export interface Facts {
 
 export type Status = Facts & Phase
 
+/** Before storage is open. */
+export const NOTHING_KNOWN: Facts = {
+  deviceId: null,
+  sessionId: null,
+  role: 'follower',
+  lastSyncedAt: null,
+  pendingAcks: 0,
+  stuck: 0,
+  unreadable: 0,
+  quarantined: 0,
+  records: { settled: 0, unsettled: 0 },
+  inbox: { pages: 0, records: 0 },
+  storage: { mode: 'best-effort', usage: null, quota: null },
+}
+
 /** One past session, as kept in the history. */
 export interface SessionRecord {
   readonly startedAt: number

@@ -6,113 +6,20 @@
  */
 import { Dexie, type Table } from 'dexie'
 import { SyncError } from '../errors.ts'
-import type { ShadowKey } from '../keys.ts'
-import { compileSchema, schemaHash, type CollectionSpec, type Row, type Schema } from '../schema.ts'
+import { compileSchema, schemaHash, type CollectionSpec, type Schema } from '../schema.ts'
+import {
+  indexPath,
+  tableName,
+  type AckRow,
+  type HistoryRow,
+  type InboxRow,
+  type MetaRow,
+  type QuarantineRow,
+  type TableRow,
+  type Tombstone,
+  type TypeAndId,
+} from './rows.ts'
 import { upgrade } from './upgrade.ts'
-
-/** One record of a collection: server truth, with the shadow keys its indexes are built on (R4, R7). */
-export interface TableRow {
-  id: string
-  rev: number
-  data: Row
-  k: Record<string, ShadowKey>
-}
-
-/** One page, or a part of at most 100 records of one, exactly as received (R1, R30). */
-export interface InboxRow {
-  seq: number
-  count: number
-  bytes: number
-  /** JSON text of `StoredItem[]`. */
-  items: string
-  /** The schema its verdicts were made under. */
-  schema: string
-}
-
-/** Ack keys of one commit; sent only under the device UUID they were received with (R23). */
-export interface AckRow {
-  n?: number
-  device: string
-  keys: string[]
-}
-
-/** A deleted record. `run` is the number of sessions started when it was written (R5). */
-export interface Tombstone {
-  type: string
-  id: string
-  rev: number
-  run: number
-}
-
-export interface QuarantineRow {
-  type: string
-  id: string
-  rev: number
-  raw: unknown
-  reason: string
-  at: number
-}
-
-/** Who this copy is. The device UUID is its generation: born with the data, replaced with the data (R23). */
-export interface Identity {
-  key: 'identity'
-  device: string
-  /** Grows with each leader; the fence of every engine write (R24). */
-  epoch: number
-  schemaVersion: number
-  schemaHash: string
-  /** What the service calls the account, once it has said so (R22). */
-  account: string | null
-  /** The service's epoch these revisions belong to. */
-  serverEpoch: string | null
-}
-
-/** How far the log goes: last sequence written, last one settled, and where this generation began. */
-export interface LogRow {
-  key: 'log'
-  head: number
-  mark: number
-  base: number
-}
-
-export interface SessionRow {
-  key: 'session'
-  id: string
-  startedAt: number
-  run: number
-  dirty: boolean
-  done: number
-  estimate: number | null
-}
-
-/** What was proved, and what the user asked for. */
-export interface SyncRow {
-  key: 'sync'
-  lastSyncedAt: number | null
-  /** Sessions asked for so far, and the last of them that proved "in sync". */
-  started: number
-  clean: number
-  stuck: number
-  unreadable: number
-  paused: boolean
-  /** The service's capabilities as it sent them. */
-  capabilities: string | null
-}
-
-export type MetaRow = Identity | LogRow | SessionRow | SyncRow
-
-export interface HistoryRow {
-  n?: number
-  startedAt: number
-  endedAt: number
-  outcome: 'clean' | 'dirty' | 'failed'
-  pages: number
-  items: number
-  acked: number
-  error: string | null
-}
-
-export type TypeAndId = [type: string, id: string]
 
 export interface Connection {
   readonly dexie: Dexie
@@ -140,8 +47,6 @@ export interface StorageDeps {
   readonly IDBKeyRange: typeof IDBKeyRange | undefined
 }
 
-const TABLE_PREFIX = 't_'
-
 /** Stores that every database has. The outbox is written by local edits and cleared by a wipe. */
 const FIXED_STORES = {
   meta: 'key',
@@ -165,7 +70,7 @@ export async function openDatabase(name: string, schema: Schema, deps: StorageDe
   const options = { indexedDB: deps.indexedDB, IDBKeyRange: deps.IDBKeyRange, autoOpen: false, cache: 'disabled' as const }
   const strict = new Dexie(name, { ...options, chromeTransactionDurability: 'strict' })
   const relaxed = new Dexie(name, { ...options, chromeTransactionDurability: 'relaxed' })
-  const stores = { ...FIXED_STORES, ...Object.fromEntries([...specs.values()].map((spec) => [TABLE_PREFIX + spec.name, tableSpec(spec)])) }
+  const stores = { ...FIXED_STORES, ...Object.fromEntries([...specs.values()].map((spec) => [tableName(spec.name), tableSpec(spec)])) }
   for (const dexie of [strict, relaxed]) {
     dexie.version(schema.version).stores(stores).upgrade((tx) => upgrade(tx, specs, { version: schema.version, hash }))
     dexie.on('versionchange', () => {
@@ -209,23 +114,8 @@ function connection(dexie: Dexie): Connection {
   }
 }
 
-export function tableName(type: string): string {
-  return TABLE_PREFIX + type
-}
-
-/** The collection a store belongs to, or null if it holds none. */
-export function typeOfTable(store: string): string | null {
-  return store.startsWith(TABLE_PREFIX) ? store.slice(TABLE_PREFIX.length) : null
-}
-
 function tableSpec(spec: CollectionSpec): string {
   return ['id', ...spec.indexes.map((index) => indexPath(index.parts.map((part) => part.field)))].join(', ')
-}
-
-/** Dexie's name of the index over these fields. */
-export function indexPath(fields: readonly string[]): string {
-  const paths = fields.map((field) => `k.${field}`)
-  return paths.length === 1 ? paths[0]! : `[${paths.join('+')}]`
 }
 
 /** Any failure of storage as a typed error. A quota failure hides inside an abort (Dexie wraps it). */

@@ -3,7 +3,8 @@
  * FAQ-1.3), leader epoch, session, proof of sync. Also the wipe, which replaces all of it at once (R23).
  */
 import type { Random } from '../clock.ts'
-import type { Database, Identity, LogRow, SessionRow, SyncRow } from './database.ts'
+import type { Database } from './database.ts'
+import type { Identity, LogRow, SessionRow, SyncRow } from './rows.ts'
 import { checkLease, checkSchema, readIdentity, type Lease } from './guard.ts'
 
 export type SyncFacts = Omit<SyncRow, 'key'>

@@ -3,7 +3,8 @@
  * that this build understands it, and, for the engine's own writes, that no other leader has taken over.
  */
 import { SyncError } from '../errors.ts'
-import type { Connection, Database, Identity } from './database.ts'
+import type { Connection, Database } from './database.ts'
+import type { Identity } from './rows.ts'
 
 /** The right to write as the leader: void as soon as the stored epoch or device differs. */
 export interface Lease {

@@ -5,7 +5,8 @@
  * a newer revision, and no reader ever has to compare revisions again.
  */
 import type { WireItem } from '../protocol/queue.ts'
-import type { Database, InboxRow, LogRow } from './database.ts'
+import type { Database } from './database.ts'
+import type { InboxRow, LogRow } from './rows.ts'
 import type { SessionFacts } from './device.ts'
 import { checkLease, type Lease } from './guard.ts'
 import { classify, itemText, reclassify, type StoredItem } from './item.ts'

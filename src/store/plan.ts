@@ -5,7 +5,7 @@
 import { AFTER_ALL, compareKeys, type ShadowKey } from '../keys.ts'
 import type { CompiledQuery, Stretch } from '../query.ts'
 import type { CollectionSpec, IndexSpec } from '../schema.ts'
-import { indexPath } from './database.ts'
+import { indexPath } from './rows.ts'
 
 type Key = ShadowKey | typeof AFTER_ALL | ReadonlyArray<ShadowKey | typeof AFTER_ALL>
 

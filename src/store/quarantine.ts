@@ -2,7 +2,8 @@
  * Items that were acknowledged but cannot be shown (R31): settled ones on disk, unsettled ones in the
  * overlay. Also knows which records of known collections are shown in an older version than the server's.
  */
-import type { Connection, LogRow, QuarantineRow } from './database.ts'
+import type { Connection } from './database.ts'
+import type { LogRow, QuarantineRow } from './rows.ts'
 import type { Overlay } from './overlay.ts'
 
 export interface QuarantineList {

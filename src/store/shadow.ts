@@ -1,7 +1,7 @@
 /** The shadow keys of a row, by indexed field: what the indexes of its table are built on (R4). */
 import { shadowKey, type ShadowKey } from '../keys.ts'
 import { own, type CollectionSpec, type Row } from '../schema.ts'
-import type { TableRow } from './database.ts'
+import type { TableRow } from './rows.ts'
 
 export function shadowKeys(row: Row, spec: CollectionSpec): Record<string, ShadowKey> {
   const keys: Record<string, ShadowKey> = {}

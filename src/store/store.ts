@@ -6,7 +6,8 @@ import type { Clock, Random } from '../clock.ts'
 import { SyncError } from '../errors.ts'
 import type { CompiledQuery } from '../query.ts'
 import type { CollectionSpec, Row, Schema } from '../schema.ts'
-import { openDatabase, storageError, type HistoryRow, type StorageDeps } from './database.ts'
+import { openDatabase, storageError, type StorageDeps } from './database.ts'
+import type { HistoryRow } from './rows.ts'
 import { createDevice, type Device } from './device.ts'
 import { checkLease, type Lease } from './guard.ts'
 import { createInbox, type Committed, type IncomingPage } from './inbox.ts'
@@ -18,7 +19,7 @@ import { createTables } from './tables.ts'
 
 export type { Committed, Found, HistoryRow, IncomingPage, Lease, SessionFacts }
 export type { SyncFacts } from './device.ts'
-export type { Identity } from './database.ts'
+export type { Identity } from './rows.ts'
 
 /** A record as it is now: null if it is gone, undefined if only its state changed (a newer version went to quarantine). */
 export interface Change {

@@ -3,7 +3,8 @@
  * deletes the inbox row last (R1, R2, R6). Losing such a transaction loses nothing: its row is still in the
  * inbox. A record that a newer unsettled row changes again is not written at all.
  */
-import type { Database, LogRow, QuarantineRow, SyncRow, TableRow, Tombstone, TypeAndId } from './database.ts'
+import type { Database } from './database.ts'
+import type { LogRow, QuarantineRow, SyncRow, TableRow, Tombstone, TypeAndId } from './rows.ts'
 import { checkLease, type Lease } from './guard.ts'
 import type { LoadedRow, Overlay } from './overlay.ts'
 import type { Row } from '../schema.ts'

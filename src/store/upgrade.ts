@@ -6,7 +6,7 @@
  */
 import type { Transaction } from 'dexie'
 import type { CollectionSpec } from '../schema.ts'
-import { tableName, typeOfTable, type Identity, type QuarantineRow, type TableRow } from './database.ts'
+import { tableName, typeOfTable, type Identity, type QuarantineRow, type TableRow } from './rows.ts'
 import { reclassify, type StoredItem } from './item.ts'
 import { tableRow } from './shadow.ts'
 

@@ -13,6 +13,7 @@ import type { Query } from '../query.ts'
 import type { PlainSchema } from '../schema.ts'
 
 export type { Capabilities, Ceiling, Facts, QuarantinedItem, SessionRecord, Status, StorageMode, Timeouts, TokenReason }
+export { NOTHING_KNOWN } from '../engine/status.ts'
 
 /** Page and worker must come from the same build line (checked by the handshake). */
 export const WIRE_VERSION = 1
