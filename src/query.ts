@@ -3,7 +3,16 @@
  * anywhere. `matches` is the definition of what a query means; an index only finds rows faster.
  */
 import { SyncError } from './errors.ts'
-import { afterPrefix, AFTER_ALL, compareIds, compareKeys, positionOrder, shadowKey, type Position, type ShadowKey } from './keys.ts'
+import {
+  afterPrefix,
+  compareIds,
+  compareKeys,
+  positionOrder,
+  shadowKey,
+  type AFTER_ALL,
+  type Position,
+  type ShadowKey,
+} from './keys.ts'
 import { own, type CollectionSpec, type Row } from './schema.ts'
 
 export type Scalar = string | number | boolean | null

@@ -4,13 +4,12 @@
  */
 import { SyncError } from '../errors.ts'
 import { defineSchema, schemaHash, toPlainSchema, type Collections } from '../schema.ts'
-import type { OpenRequest, WIRE_VERSION } from '../worker/api.ts'
+import { WIRE_VERSION, type OpenRequest } from '../worker/api.ts'
 import type { SyncOptions } from './api.ts'
 
 const POLL_MS = 60_000
 
 // The page takes types only from the worker's side; this one lets the compiler hold the two numbers together.
-const WIRE: typeof WIRE_VERSION = 1
 
 /**
  * @param base address that a relative endpoint is resolved against
@@ -51,7 +50,7 @@ export function openRequest<C extends Collections>(options: SyncOptions<C>, base
     check(value === undefined || (Number.isFinite(value) && value >= 0), `${option} must be a number from 0`)
   defineSchema(schema)
   return {
-    wire: WIRE,
+    wire: WIRE_VERSION,
     name,
     account,
     endpoint: address(endpoint, base),

@@ -124,9 +124,10 @@ export function storageError(error: unknown): SyncError {
   const names = new Set<string>()
   let message = ''
   for (let at: unknown = error; typeof at === 'object' && at !== null; at = (at as { inner?: unknown }).inner) {
-    names.add(String((at as { name?: unknown }).name))
-    message ||= String((at as { message?: unknown }).message ?? '')
-    if ((at as { inner?: unknown }).inner === at) break
+    const { name, message: said, inner } = at as { name?: string; message?: string; inner?: unknown }
+    names.add(String(name))
+    message ||= said ?? ''
+    if (inner === at) break
   }
   if (names.has('QuotaExceededError')) return new SyncError('storage_full', 'The browser gives this site no more room; free disk space or site data. Sync goes on by itself afterwards.', { cause: error })
   if (names.has('DatabaseClosedError') || names.has('InvalidStateError') || names.has('NotFoundError'))
