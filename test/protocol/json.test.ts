@@ -1,0 +1,60 @@
+/** Text to value without losing a digit, and without breaking what JSON.parse understands (R8, F11). */
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { holdsUnsafeInteger, parseJson } from '../../src/protocol/json.ts'
+
+describe('parseJson', () => {
+  it('is JSON.parse for every text whose numbers JavaScript can hold (R8)', () => {
+    fc.assert(
+      fc.property(fc.json({ maxDepth: 4 }), (text) => {
+        const { value } = parseJson(text)
+        fc.pre(!holdsUnsafeInteger(value))
+        expect(value).toEqual(JSON.parse(text))
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  it('reads numbers with many digits after the point as the numbers they are (F11)', () => {
+    fc.assert(
+      fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (number) => {
+        const text = JSON.stringify(number)
+        const { value } = parseJson(`{"lat":${text},"id":1}`)
+        const unsafe = /^-?\d+$/.test(text) && !Number.isSafeInteger(number)
+        expect(holdsUnsafeInteger(value)).toBe(unsafe)
+        if (!unsafe) expect(value).toEqual({ lat: JSON.parse(text), id: 1 })
+      }),
+      { numRuns: 500, examples: [[0.30000000000000004], [-46.633333000000012], [1e21], [1.2345678901234567e-7]] },
+    )
+    expect(parseJson('[1e0000000000000000001, -0.1234567890123456789]').value).toEqual([10, -0.12345678901234568])
+  })
+
+  it('marks whole numbers that JavaScript would round, with all their digits (R8)', () => {
+    const { value, suspect } = parseJson(
+      '{"id":9007199254740993,"ok":9007199254740991,"deep":[{"n":-12345678901234567890}]}',
+    )
+    expect(suspect).toBe(true)
+    expect(holdsUnsafeInteger(value)).toBe(true)
+    expect(JSON.stringify(value)).toContain('9007199254740993')
+    expect(JSON.stringify(value)).toContain('-12345678901234567890')
+    expect(value).toMatchObject({ ok: 9007199254740991 })
+  })
+
+  it('leaves long digits inside strings alone, escapes and all (R8)', () => {
+    const data = { phone: '12345678901234567890', quote: 'a"12345678901234567890\\', 'key 12345678901234567890': 1 }
+    const { value } = parseJson(JSON.stringify(data))
+    expect(value).toEqual(data)
+    expect(holdsUnsafeInteger(value)).toBe(false)
+  })
+
+  it('throws for text that was cut, at any place (F1, F11)', () => {
+    const text = JSON.stringify({ items: [{ id: 1234567890123456, name: 'é"\\' }], meta: { count: 1 } })
+    for (let end = 0; end < text.length; end++) expect(() => parseJson(text.slice(0, end))).toThrow(SyntaxError)
+  })
+
+  it('takes a long string and a cut long string in its stride (F13)', () => {
+    const long = JSON.stringify({ id: 9007199254740993n.toString(), text: `${'x'.repeat(4_000_000)}\\"`.repeat(2) })
+    expect(parseJson(long).suspect).toBe(true)
+    expect(() => parseJson(long.slice(0, -3))).toThrow(SyntaxError)
+  })
+})
