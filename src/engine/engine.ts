@@ -3,8 +3,7 @@
  * no DOM, no Dexie, no Comlink: everything variable is a dependency, so the whole engine runs in the simulation.
  */
 import type { Clock, Random } from '../clock.ts'
-import { aborted } from '../clock.ts'
-import { SyncError, toPlain, fromPlain } from '../errors.ts'
+import { toPlain } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Capabilities } from '../protocol/capabilities.ts'
 import type { Lease, Store } from '../store/store.ts'
@@ -13,6 +12,7 @@ import { createStatusBoard, type StatusBoard, type StorageInfo } from './facts.t
 import { holdLeadership, type Locks } from './leader.ts'
 import { createLeaderLoop } from './loop.ts'
 import { createProgress, type ProgressMeter } from './progress.ts'
+import { createProof } from './proof.ts'
 import { createRateLimit } from './rate.ts'
 import { createMeeting } from './run.ts'
 import { DEFAULT_CEILING, type Ceiling } from './settle.ts'
@@ -67,6 +67,16 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
   const wake = createWake(clock)
   const life = new AbortController()
   const rate = createRateLimit(clock, options.rate ?? options.capabilities.rate ?? UNKNOWN_SERVER_RATE)
+  const proof = createProof({
+    store,
+    clock,
+    board,
+    life: life.signal,
+    ask: () => {
+      wake.ring()
+      if (lease === null) channel.post({ kind: 'wake' })
+    },
+  })
   let lease: Lease | null = null
   let online = true
   let visible = true
@@ -101,7 +111,8 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
           held,
           () => wipe(held),
           ({ capabilities }) => {
-            if (options.rate === null && options.capabilities.rate === undefined && capabilities?.rate !== undefined) rate.set(capabilities.rate)
+            if (options.rate === null && options.capabilities.rate === undefined && capabilities?.rate !== undefined)
+              rate.set(capabilities.rate)
           },
         ),
       }
@@ -113,18 +124,17 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
     onPage: () => {
       board.setFacts({ pendingAcks: acks() })
       board.refreshInbox()
-      if (progress !== null && (board.phase.phase === 'connecting' || board.phase.phase === 'draining')) board.setPhase({ phase: 'draining', progress: progress.snapshot() })
+      if (progress !== null && (board.phase.phase === 'connecting' || board.phase.phase === 'draining'))
+        board.setPhase({ phase: 'draining', progress: progress.snapshot() })
       channel.post({ kind: 'log' })
     },
     onRunEnd: () => {
       channel.post({ kind: 'sync' })
-      for (const listener of [...runEnds]) listener()
+      proof.look()
     },
     onSettled: () => channel.post({ kind: 'log' }),
   })
   let acks = (): number => 0
-  /** Told when a run of this tab, or of the leader this tab follows, may have ended. */
-  const runEnds = new Set<() => void>()
 
   async function wipe(held: Lease): Promise<void> {
     const next = await store.wipe(held)
@@ -138,14 +148,17 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
   async function lookAround(): Promise<void> {
     await store.follow()
     await board.refresh()
-    for (const listener of [...runEnds]) listener()
+    proof.look()
     if (lease !== null) return
     const [sync, session] = [await store.device.sync(), await store.device.session()]
     if (sync.paused) board.setPhase({ phase: 'paused' })
     else if (session !== null && session.estimate !== null) {
       const { done, estimate } = session
       const whole = Math.max(done, estimate)
-      board.setPhase({ phase: 'draining', progress: { done, estimate: whole, fraction: whole === 0 ? 1 : done / whole, rate: 0, etaMs: null } })
+      board.setPhase({
+        phase: 'draining',
+        progress: { done, estimate: whole, fraction: whole === 0 ? 1 : done / whole, rate: 0, etaMs: null },
+      })
     } else board.setPhase({ phase: store.counts().pages > 0 ? 'settling' : 'idle' })
   }
 
@@ -203,70 +216,15 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
   const following = followForever().catch(() => undefined)
   void board.refreshStorage().catch(() => undefined)
   // Counting is slow on large tables; the app's first queries go first.
-  void clock.sleep(FIRST_COUNT_MS, life.signal).then(board.recount).catch(() => undefined)
+  void clock
+    .sleep(FIRST_COUNT_MS, life.signal)
+    .then(board.recount)
+    .catch(() => undefined)
   look()
-
-  /** What keeps `now` from ever coming true. */
-  function obstacle(): SyncError | null {
-    const { phase } = board
-    if (life.signal.aborted && phase.phase !== 'stopped') return new SyncError('closed', 'close() was called in this tab.')
-    if (phase.phase === 'paused') return new SyncError('paused', 'Sync is paused on this device; call resume() first.')
-    return phase.phase === 'needs-auth' || phase.phase === 'stopped' ? fromPlain(phase.error) : null
-  }
 
   return {
     status: board,
-    async now(timeoutMs, signal) {
-      const { started, paused } = await store.device.sync()
-      if (paused) throw new SyncError('paused', 'Sync is paused on this device; call resume() first.')
-      const stop = new AbortController()
-      const cancel = (): void => stop.abort()
-      signal?.addEventListener('abort', cancel, { once: true })
-      life.signal.addEventListener('abort', cancel, { once: true })
-      if (signal?.aborted || life.signal.aborted) stop.abort()
-      const proven = new Promise<void>((resolve, reject) => {
-        const look = (): void => {
-          void store.device.sync().then(({ clean }) => {
-            if (clean > started) resolve()
-          }, reject)
-        }
-        const watch = (): void => {
-          const blocked = obstacle()
-          if (blocked !== null) reject(blocked)
-        }
-        const off = board.subscribe(watch)
-        runEnds.add(look)
-        stop.signal.addEventListener(
-          'abort',
-          () => {
-            off()
-            runEnds.delete(look)
-          },
-          { once: true },
-        )
-        watch()
-      })
-      wake.ring()
-      if (lease === null) channel.post({ kind: 'wake' })
-      const expired = clock.sleep(timeoutMs, stop.signal).then(
-        () => {
-          throw new SyncError('timeout', `No session that started after now() ended clean within ${Math.round(timeoutMs / 1000)} s; see status for the reason.`)
-        },
-        () => {
-          if (signal?.aborted) throw aborted()
-          throw obstacle() ?? new SyncError('closed', 'close() was called in this tab.')
-        },
-      )
-      try {
-        await Promise.race([proven, expired])
-      } finally {
-        stop.abort()
-        expired.catch(() => undefined)
-        proven.catch(() => undefined)
-        signal?.removeEventListener('abort', cancel)
-        life.signal.removeEventListener('abort', cancel)
-      }
-    },
+    now: proof.now,
     async pause() {
       await store.device.setPaused(true)
       loop.interrupt()
