@@ -29,9 +29,10 @@ type Compare = (a: Position, b: Position) => number
 
 export function createRowSet(compare: Compare): RowSet {
   let entries: readonly WireRow[] = []
-  const current = new Map<string, WireRow>()
+  let current = new Map<string, WireRow>()
+  // What is taken and not yet committed: changes (null: removed), or after a reset the whole answer anew.
   let pending = new Map<string, WireRow | null>()
-  let renewed = false
+  let whole: Map<string, WireRow> | null = null
   // Slices usually come sorted; finding that out slice by slice keeps long sorts off the page's thread.
   let ordered = true
   let last: WireRow | undefined
@@ -39,50 +40,76 @@ export function createRowSet(compare: Compare): RowSet {
   return {
     take({ reset, rows, removed }) {
       if (reset) {
-        renewed = true
-        pending = new Map()
+        clear()
+        whole = new Map()
       }
-      for (const id of removed) pending.set(id, null)
+      const target: Map<string, WireRow | null> = whole ?? pending
+      for (const id of removed) {
+        if (whole === null) pending.set(id, null)
+        else whole.delete(id)
+      }
       for (const row of rows) {
         const known = current.get(row.id)
         ordered &&= last === undefined || compare(last, row) < 0
         last = row
         // Moved to the end, where it is in order.
-        pending.delete(row.id)
-        pending.set(row.id, known !== undefined && sameJson(known, row) ? known : row)
+        target.delete(row.id)
+        target.set(row.id, known !== undefined && sameJson(known, row) ? known : row)
       }
     },
 
     commit() {
-      const added: WireRow[] = []
-      const changed: WireRow[] = []
-      const removed: WireRow[] = []
-      const leaving: WireRow[] = []
-      const coming: WireRow[] = []
-      if (renewed) for (const id of current.keys()) if (!pending.has(id)) pending.set(id, null)
-      for (const [id, after] of pending) {
-        const before = current.get(id)
-        if (after === (before ?? null)) continue
-        if (before !== undefined) leaving.push(before)
-        if (after === null) {
-          current.delete(id)
-          if (before !== undefined) removed.push(before)
-        } else {
-          current.set(id, after)
-          ;(before === undefined ? added : changed).push(after)
-          coming.push(after)
-        }
-      }
-      if (!ordered) coming.sort(compare)
-      if (coming.length + leaving.length > 0) entries = merge(entries, leaving.sort(compare), coming, compare)
-      pending = new Map()
-      renewed = false
-      ordered = true
-      last = undefined
-      return { added, changed, removed }
+      const difference = whole === null ? patch() : renew(whole)
+      clear()
+      return difference
     },
 
     entries: () => entries,
+  }
+
+  function clear(): void {
+    pending = new Map()
+    whole = null
+    ordered = true
+    last = undefined
+  }
+
+  function patch(): RowDifference {
+    const added: WireRow[] = []
+    const changed: WireRow[] = []
+    const removed: WireRow[] = []
+    const leaving: WireRow[] = []
+    const coming: WireRow[] = []
+    for (const [id, after] of pending) {
+      const before = current.get(id)
+      if (after === (before ?? null)) continue
+      if (before !== undefined) leaving.push(before)
+      if (after === null) {
+        current.delete(id)
+        if (before !== undefined) removed.push(before)
+      } else {
+        current.set(id, after)
+        ;(before === undefined ? added : changed).push(after)
+        coming.push(after)
+      }
+    }
+    if (!ordered) coming.sort(compare)
+    if (coming.length + leaving.length > 0) entries = merge(entries, leaving.sort(compare), coming, compare)
+    return { added, changed, removed }
+  }
+
+  function renew(rows: Map<string, WireRow>): RowDifference {
+    const before = current
+    current = rows
+    const list = [...rows.values()]
+    entries = ordered ? list : list.sort(compare)
+    // The first answer may be large: nothing is compared that cannot differ.
+    if (before.size === 0) return { added: entries, changed: [], removed: [] }
+    return {
+      added: entries.filter(({ id }) => !before.has(id)),
+      changed: entries.filter((row) => before.has(row.id) && before.get(row.id) !== row),
+      removed: [...before.values()].filter(({ id }) => !rows.has(id)),
+    }
   }
 }
 
