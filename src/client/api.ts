@@ -39,7 +39,10 @@ export interface LiveChanges<T> {
 }
 
 export interface LiveQuery<T> extends Store<LiveSnapshot<T>> {
-  /** Calls `listener` with each difference; the first one adds every row. */
+  /**
+   * Calls `listener` with each difference; the first one adds every row, soon after the call or when the
+   * rows have come. Returns the way to stop.
+   */
   readonly changes: (listener: (changes: LiveChanges<T>) => void) => () => void
 }
 
@@ -53,7 +56,7 @@ export interface ColumnsSnapshot<F extends string> {
 }
 
 export interface ColumnsChange {
-  /** New slots are [from, to). */
+  /** New slots are [from, to). From 0: all slots are new, those known before are void. */
   readonly from: number
   readonly to: number
   /** Older slots whose values changed. */
@@ -61,19 +64,31 @@ export interface ColumnsChange {
 }
 
 export interface ColumnFeed<F extends string> extends Store<ColumnsSnapshot<F>> {
+  /** Calls `listener` with each change, the first one from 0; returns the way to stop. */
   readonly changes: (listener: (change: ColumnsChange) => void) => () => void
 }
 
+/**
+ * A query under construction: each step gives a new one. Nothing is asked before it ends in `all`, `first`,
+ * `count`, `live` or `columns`. A step throws SyncError `invalid_argument` for what it cannot carry; a condition
+ * or limit that makes no sense is refused by the answer.
+ */
 export interface QueryBuilder<T, S = T> {
+  /** Adds conditions, one for each field; all must hold. */
   where(conditions: Where<T>): QueryBuilder<T, S>
+  /** Without it, rows come by id as text. */
   orderBy(field: keyof T & string, dir?: Direction): QueryBuilder<T, S>
+  /** At most so many rows. */
   limit(count: number): QueryBuilder<T, S>
   /** Rows after this one in the query's order: give the last row of the page before. */
   after(row: T): QueryBuilder<T, S>
+  /** Rows carry these fields only. */
   select<F extends keyof T & string>(...fields: readonly F[]): QueryBuilder<T, Pick<T, F>>
+  /** All rows, in order. Rejects with a SyncError after 60 seconds at the latest, as every call does. */
   all(): Promise<S[]>
   first(): Promise<S | undefined>
   count(): Promise<number>
+  /** The rows, followed while anybody subscribes. */
   live(): LiveQuery<S>
   /** The selected numeric fields as growing typed arrays (R39). Needs `select`. */
   columns(): ColumnFeed<keyof S & string>
@@ -83,6 +98,10 @@ export interface CollectionApi<T> extends Pick<
   QueryBuilder<T>,
   'where' | 'orderBy' | 'limit' | 'select' | 'all' | 'first' | 'count' | 'live'
 > {
+  /**
+   * The record with this key; `1` and `"1"` are the same.
+   * @throws SyncError `invalid_argument` for an empty string, a fraction, or a number of 2^53 and above
+   */
   get(key: string | number): Promise<T | undefined>
   /** In the order of `keys`; undefined where there is no such record. */
   getMany(keys: ReadonlyArray<string | number>): Promise<Array<T | undefined>>
@@ -124,10 +143,18 @@ export interface SyncControl {
   readonly status: Store<Status>
   readonly history: Store<{ readonly sessions: readonly SessionRecord[] }>
   readonly quarantine: Store<{ readonly count: number; readonly items: readonly QuarantinedItem[] }>
+  /**
+   * Resolves when a session that started after the call ended clean and is stored (R10).
+   * @throws SyncError `timeout`, `aborted`, `unauthorized`, `paused`, or what stopped the engine
+   */
   now(options?: WaitOptions): Promise<void>
+  /** Stops syncing on this device, in all tabs and over reloads, until `resume`. */
   pause(): Promise<void>
+  /** Goes on after `pause`, after a login, or after a stop whose cause was mended. */
   resume(): Promise<void>
+  /** Wipes this database in one transaction and downloads everything anew (R23). */
   restart(): Promise<void>
+  /** Ends this tab's client: pending calls reject with `closed`, the worker is asked to stop and ended after 2 s. */
   close(): Promise<void>
 }
 

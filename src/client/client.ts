@@ -4,7 +4,7 @@
  * settles: each has a deadline and is rejected when the worker ends (I20).
  */
 import { systemClock, type Clock } from '../clock.ts'
-import { SyncError, toPlain } from '../errors.ts'
+import { SyncError } from '../errors.ts'
 import { silentLog } from '../log.ts'
 import { idReader, type Collections } from '../schema.ts'
 import { NOTHING_KNOWN, type Facts, type Status, type ToPage } from '../worker/api.ts'
@@ -136,8 +136,9 @@ function endOf(last: Status, error: SyncError): Status {
     retryAt: _retryAt,
     ...facts
   } = last as Facts & Partial<Record<'error' | 'progress' | 'retryAt', unknown>>
-  if (error.code === 'closed') return { ...facts, phase: 'closed' }
-  return { ...facts, phase: error.code.startsWith('storage_') ? 'storage-problem' : 'stopped', error: toPlain(error) }
+  const { code, message } = error
+  if (code === 'closed') return { ...facts, phase: 'closed' }
+  return { ...facts, phase: code.startsWith('storage_') ? 'storage-problem' : 'stopped', error: { code, message } }
 }
 
 /** The connection on a server: it takes everything and answers nothing but this. */
