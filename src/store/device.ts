@@ -4,8 +4,8 @@
  */
 import type { Random } from '../clock.ts'
 import type { Database } from './database.ts'
-import type { Identity, LogRow, SessionRow, SyncRow } from './rows.ts'
-import { checkLease, checkSchema, readIdentity, type Lease } from './guard.ts'
+import type { Identity, SessionRow, SyncRow } from './rows.ts'
+import { checkLease, checkSchema, readIdentity, readLog, type Lease } from './guard.ts'
 
 export type SyncFacts = Omit<SyncRow, 'key'>
 export type SessionFacts = Omit<SessionRow, 'key'>
@@ -102,7 +102,7 @@ export function createDevice(database: Database, random: Random): Device {
     wipe: (lease) =>
       strict.dexie.transaction('rw', strict.dexie.tables, async () => {
         const { epoch } = await checkLease(strict, database, lease)
-        const log = (await strict.meta.get('log')) as LogRow
+        const log = await readLog(strict)
         const { paused } = await readSync(strict)
         for (const table of strict.dexie.tables) await table.clear()
         const identity = freshIdentity(epoch)

@@ -4,7 +4,7 @@
  */
 import { SyncError } from '../errors.ts'
 import type { Connection, Database } from './database.ts'
-import type { Identity } from './rows.ts'
+import type { Identity, LogRow } from './rows.ts'
 
 /** The right to write as the leader: void as soon as the stored epoch or device differs. */
 export interface Lease {
@@ -23,8 +23,16 @@ export async function checkLease(connection: Connection, database: Database, lea
 
 export async function readIdentity(connection: Connection): Promise<Identity> {
   const identity = (await connection.meta.get('identity')) as Identity | undefined
-  if (identity === undefined) throw new SyncError('storage_closed', 'The stored data has vanished under this tab; reload the page.')
-  return identity
+  return identity ?? vanished()
+}
+
+export async function readLog(connection: Connection): Promise<LogRow> {
+  const log = (await connection.meta.get('log')) as LogRow | undefined
+  return log ?? vanished()
+}
+
+function vanished(): never {
+  throw new SyncError('storage_closed', 'The stored data has vanished under this tab; reload the page.')
 }
 
 /** @throws SyncError `schema_outdated`, `schema_conflict` (R30). */

@@ -8,8 +8,8 @@ import type { WireItem } from '../protocol/queue.ts'
 import type { Database } from './database.ts'
 import type { InboxRow, LogRow } from './rows.ts'
 import type { SessionFacts } from './device.ts'
-import { checkLease, type Lease } from './guard.ts'
-import { classify, itemText, reclassify, type StoredItem } from './item.ts'
+import { checkLease, readLog, type Lease } from './guard.ts'
+import { classify, itemText, reclassify, recordKey, type StoredItem } from './item.ts'
 import type { LoadedRow, Overlay } from './overlay.ts'
 
 /** A larger page becomes several rows of one commit, so that settling stays small (R1). */
@@ -60,7 +60,7 @@ export function createInbox(database: Database, overlay: Overlay): Inbox {
 
       const { rows, n } = await strict.dexie.transaction('rw', strict.meta, strict.inbox, strict.acks, async () => {
         await checkLease(strict, database, lease)
-        const log = (await strict.meta.get('log')) as LogRow
+        const log = await readLog(strict)
         const rows = slices.map((items, at) => toRow(log.head + 1 + at, items, database.schemaHash))
         await strict.inbox.bulkAdd(rows)
         const n = keys.length === 0 ? null : ((await strict.acks.add({ device: lease.device, keys })) as number)
@@ -79,7 +79,7 @@ export function createInbox(database: Database, overlay: Overlay): Inbox {
 
     readAbove: (head) =>
       relaxed.dexie.transaction('r', relaxed.meta, relaxed.inbox, async () => {
-        const log = (await relaxed.meta.get('log')) as LogRow
+        const log = await readLog(relaxed)
         const rows = await relaxed.inbox.where('seq').above(Math.max(head, log.mark)).toArray()
         return { log, rows: rows.map((row) => fromRow(row, database)) }
       }),
@@ -96,10 +96,10 @@ export function createInbox(database: Database, overlay: Overlay): Inbox {
     const tables = [...byType.keys()].filter((type) => specs.has(type)).map((type) => relaxed.rows(type))
     return relaxed.dexie.transaction('r', [relaxed.meta, relaxed.tombstones, relaxed.quarantine, ...tables], async () => {
       const known = new Map<string, Known>()
-      const log = (await relaxed.meta.get('log')) as LogRow
+      const log = await readLog(relaxed)
       if (log.mark === log.base) return known
       const note = (type: string, id: string, next: Known): void => {
-        const key = `${type}\n${id}`
+        const key = recordKey(type, id)
         if ((known.get(key)?.rev ?? -1) < next.rev) known.set(key, next)
       }
       for (const [type, set] of byType) {
@@ -139,7 +139,7 @@ function admit(incoming: readonly (readonly Written[])[], settled: ReadonlyMap<s
   const newest = new Map<string, Known>()
   let divergent = 0
   const known = (item: StoredItem): Known | undefined => {
-    const key = `${item.type}\n${item.id}`
+    const key = recordKey(item.type, item.id)
     const here = newest.get(key)
     if (here !== undefined) return here
     const entry = overlay.entry(item.type, item.id)
@@ -154,7 +154,7 @@ function admit(incoming: readonly (readonly Written[])[], settled: ReadonlyMap<s
         if (before.rev === item.rev && JSON.stringify(before.body) !== JSON.stringify(item.data)) divergent++
         return false
       }
-      newest.set(`${item.type}\n${item.id}`, { rev: item.rev, body: item.data })
+      newest.set(recordKey(item.type, item.id), { rev: item.rev, body: item.data })
       return true
     }),
   )

@@ -22,6 +22,11 @@ export interface StoredItem {
 
 const UNTYPED = '?'
 
+/** Names a record in memory. Types and ids come from the server and may hold any character. */
+export function recordKey(type: string, id: string): string {
+  return `${type.length} ${type}${id}`
+}
+
 /** @param suspect the page held long numbers: look for ones that JavaScript would round (R8). */
 export function classify(item: WireItem, specs: ReadonlyMap<string, CollectionSpec>, suspect: boolean, fallbackId: string): StoredItem {
   const { type, event, data } = item

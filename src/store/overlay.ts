@@ -8,7 +8,7 @@
  * - Entries leave late (tickets): dropping one at once could hide a record from a reader that saw an older mark.
  */
 import type { Row } from '../schema.ts'
-import type { StoredItem } from './item.ts'
+import { recordKey, type StoredItem } from './item.ts'
 
 export interface Entry {
   readonly seq: number
@@ -66,11 +66,9 @@ export function createOverlay(): Overlay {
   const open = new Set<number>()
   let leaving: Array<{ mark: number; before: number }> = []
 
-  const badKey = (type: string, id: string): string => `${type}\n${id}`
-
   function put(seq: number, item: StoredItem): void {
     const { type, id, rev } = item
-    const key = badKey(type, id)
+    const key = recordKey(type, id)
     if (item.kind === 'bad') {
       if ((bads.get(key)?.rev ?? -1) <= rev) bads.set(key, { seq, rev, item })
       return
@@ -92,7 +90,7 @@ export function createOverlay(): Overlay {
       for (const { type, id } of row.items) {
         const entries = types.get(type)
         if ((entries?.get(id)?.seq ?? Infinity) <= mark) entries?.delete(id)
-        const key = badKey(type, id)
+        const key = recordKey(type, id)
         if ((bads.get(key)?.seq ?? Infinity) <= mark) bads.delete(key)
       }
     }
@@ -137,7 +135,7 @@ export function createOverlay(): Overlay {
     },
     entry: (type, id) => types.get(type)?.get(id),
     entries: (type) => types.get(type) ?? NONE,
-    bad: (type, id) => bads.get(badKey(type, id)),
+    bad: (type, id) => bads.get(recordKey(type, id)),
     allBad: () => bads.values(),
     ticket() {
       const number = nextTicket++

@@ -12,6 +12,7 @@ import { createDevice, type Device } from './device.ts'
 import { checkLease, type Lease } from './guard.ts'
 import { createInbox, type Committed, type IncomingPage } from './inbox.ts'
 import type { SessionFacts } from './device.ts'
+import { recordKey } from './item.ts'
 import { createOverlay, type LoadedRow } from './overlay.ts'
 import { createQuarantine, type Quarantine } from './quarantine.ts'
 import { createQueryRunner, type Found } from './run-query.ts'
@@ -25,6 +26,7 @@ export type { Identity } from './rows.ts'
 export interface Change {
   readonly type: string
   readonly id: string
+  readonly rev: number
   readonly row: Row | null | undefined
 }
 
@@ -130,12 +132,12 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
     const changes = new Map<string, Change>()
     for (const { items } of rows)
       for (const { type, id, kind } of items) {
-        const key = `${type}\n${id}`
+        const key = recordKey(type, id)
         if (!specs.has(type)) continue
         if (kind === 'bad') stale.add(key)
         else if (overlay.bad(type, id) === undefined) stale.delete(key)
         const entry = overlay.entry(type, id)
-        changes.set(key, { type, id, row: entry?.row })
+        changes.set(key, { type, id, rev: entry?.rev ?? 0, row: entry?.row })
       }
     if (rows.length > 0) emit({ kind: 'changes', changes: [...changes.values()] })
   }
@@ -151,8 +153,8 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
   async function loadStale(): Promise<void> {
     const keys = await relaxed.quarantine.toCollection().primaryKeys()
     stale.clear()
-    for (const [type, id] of keys) if (specs.has(type) && overlay.entry(type, id) === undefined) stale.add(`${type}\n${id}`)
-    for (const { item } of overlay.allBad()) if (specs.has(item.type)) stale.add(`${item.type}\n${item.id}`)
+    for (const [type, id] of keys) if (specs.has(type) && overlay.entry(type, id) === undefined) stale.add(recordKey(type, id))
+    for (const { item } of overlay.allBad()) if (specs.has(item.type)) stale.add(recordKey(item.type, item.id))
   }
 
   async function catchUp(): Promise<void> {
@@ -276,7 +278,7 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
       }),
     get: (type, ids) => read(() => runner.get(specOf(type), ids)),
     count: (query) => read(() => runner.count(query, specOf(query.query.collection))),
-    isStale: (type, id) => stale.has(`${type}\n${id}`),
+    isStale: (type, id) => stale.has(recordKey(type, id)),
     counts: () => ({ ...overlay.unsettled(mark), head: overlay.head, mark, empty: overlay.head === base }),
     settledCount: () => read(() => tables.count()),
     busy: () => reading > 0,

@@ -1,0 +1,293 @@
+/** The page commit (promises 1, 4 and 5): one transaction for pages, ack keys and session, or nothing at all. */
+import { IDBFactory } from 'fake-indexeddb'
+import { afterEach, describe, expect, it } from 'vitest'
+import {
+  closeAll,
+  createSmallDisk,
+  del,
+  item,
+  openTest,
+  page,
+  put,
+  readDisk,
+  schema,
+  session,
+  withDatabase,
+} from './support.ts'
+import { trackTransactions } from '../support/device.ts'
+
+afterEach(closeAll)
+
+describe('a commit', () => {
+  it('puts pages, ack keys and session on the disk together (promise 1, I6)', async () => {
+    const factory = new IDBFactory()
+    const { store, lease, ids } = await openTest(factory)
+    const committed = await store.commit(lease, [page(put(1, 1), put(2, 1)), page(put(3, 1))], {
+      ...session,
+      dirty: true,
+      done: 3,
+    })
+    expect(committed).toMatchObject({ accepted: 3, unackable: 0, quarantined: 0, divergent: 0 })
+    expect(committed.acks?.keys).toEqual(['thing-1-1', 'thing-2-1', 'thing-3-1'])
+    expect(await readDisk(factory)).toMatchObject({
+      inbox: [
+        { seq: 1, count: 2 },
+        { seq: 2, count: 1 },
+      ],
+      acks: committed.acks?.keys,
+      rows: [],
+    })
+    expect(await store.device.session()).toEqual({ ...session, dirty: true, done: 3 })
+    expect(await ids()).toEqual(['1', '2', '3'])
+  })
+
+  it('killed at any step leaves whole pages with their keys, or nothing (promise 4, I1, F19)', async () => {
+    let whole = 0
+    for (let step = 1; step <= 14; step++) {
+      const factory = new IDBFactory()
+      const { store: first } = await openTest(factory)
+      first.close()
+      const tracked = trackTransactions(factory)
+      const { store, lease } = await openTest(tracked.factory)
+      const commit = store.commit(lease, [page(put(1, 1), put(2, 1)), page(put(3, 1))], session).then(
+        () => true,
+        () => false,
+      )
+      for (let turn = 0; turn < step; turn++) await new Promise((resolve) => setImmediate(resolve))
+      tracked.crash()
+      const resolved = await Promise.race([commit, new Promise((resolve) => setImmediate(() => resolve(null)))])
+      const { inbox, acks } = await readDisk(factory)
+      expect([0, 2]).toContain(inbox.length)
+      expect(acks).toHaveLength(inbox.length === 0 ? 0 : 3)
+      if (resolved === true) expect(inbox).toHaveLength(2)
+      whole += inbox.length === 2 ? 1 : 0
+    }
+    // Both outcomes were met, so the steps did fall on either side of the commit.
+    expect(whole).toBeGreaterThan(0)
+    expect(whole).toBeLessThan(14)
+  })
+
+  it('cuts a large page into rows of at most 100 records, committed together (R1, R3)', async () => {
+    const factory = new IDBFactory()
+    const { store, lease } = await openTest(factory)
+    await store.commit(lease, [page(...Array.from({ length: 250 }, (_, at) => put(at + 1, 1)))], session)
+    expect((await readDisk(factory)).inbox.map(({ count }) => count)).toEqual([100, 100, 50])
+    expect(store.counts()).toMatchObject({ pages: 3, records: 250, head: 3, mark: 0, empty: false })
+  })
+
+  it('writes strictly what an ack depends on, and settles relaxed (R6)', async () => {
+    await withDatabase(new IDBFactory(), schema, async ({ strict, relaxed }) => {
+      const durabilityOf = async (connection: typeof strict): Promise<string> =>
+        connection.dexie.transaction('rw', connection.meta, (tx) => tx.idbtrans.durability)
+      expect(await durabilityOf(strict)).toBe('strict')
+      expect(await durabilityOf(relaxed)).toBe('relaxed')
+    })
+  })
+
+  it('does nothing on a full disk, says storage_full, and works again when there is room (F31, promise 4)', async () => {
+    const disk = createSmallDisk(new IDBFactory())
+    const { store, lease, receive, ids } = await openTest(disk.factory)
+    await receive([put(1, 1)])
+    disk.full = true
+    await expect(store.commit(lease, [page(put(2, 1))], session)).rejects.toMatchObject({
+      name: 'SyncError',
+      code: 'storage_full',
+    })
+    expect(await ids()).toEqual(['1'])
+    await expect(store.settleNext(lease)).rejects.toMatchObject({ code: 'storage_full' })
+    expect(await ids()).toEqual(['1'])
+    disk.full = false
+    await receive([put(2, 1)])
+    expect(await ids()).toEqual(['1', '2'])
+    expect((await store.pendingAcks()).flatMap(({ keys }) => keys)).toEqual(['thing-1-1', 'thing-2-1'])
+  })
+})
+
+describe('revisions in a commit', () => {
+  it('the higher one wins, whatever comes later; every key is acknowledged all the same (ITEM-5, I4, F14, R7)', async () => {
+    const { store, lease, receive, find, settleAll } = await openTest()
+    await receive([put(1, 5, { n: 5 })])
+    for (const settled of [false, true]) {
+      if (settled) await settleAll()
+      const committed = await store.commit(lease, [page(put(1, 4, { n: 4 }), put(1, 5, { n: 5 }), del(1, 3))], session)
+      expect(committed).toMatchObject({ accepted: 0, divergent: 0, rows: [] })
+      expect(committed.acks?.keys).toHaveLength(3)
+      expect(await find()).toEqual([{ id: 1, n: 5 }])
+    }
+  })
+
+  it('an equal revision with another body changes nothing and is counted (R7, F14)', async () => {
+    const { store, lease, receive, find, settleAll } = await openTest()
+    await receive([put(1, 5, { n: 5 })])
+    for (const settled of [false, true]) {
+      if (settled) await settleAll()
+      expect(await store.commit(lease, [page(put(1, 5, { n: 6 }))], session)).toMatchObject({
+        accepted: 0,
+        divergent: 1,
+      })
+      expect(await find()).toEqual([{ id: 1, n: 5 }])
+    }
+  })
+
+  it('a newer version replaces the whole record, fields and all (ITEM-1, ITEM-2)', async () => {
+    const { receive, find, settleAll } = await openTest()
+    await receive([put(1, 1, { name: 'a', n: 1 })], [put(1, 2, { name: 'b' })])
+    expect(await find()).toEqual([{ id: 1, name: 'b' }])
+    await settleAll()
+    expect(await find()).toEqual([{ id: 1, name: 'b' }])
+  })
+
+  it('created for a known record and updated for an unknown one are both upserts (FAQ-5.0, FAQ-5.1, F15)', async () => {
+    const { receive, find, settleAll } = await openTest()
+    await receive(
+      [item({ id: 1, rev: 1, event: 'updated', data: { id: 1, n: 1 } })],
+      [item({ id: 1, rev: 2, event: 'created', data: { id: 1, n: 2 } })],
+    )
+    await settleAll()
+    await receive([item({ id: '1', rev: 3, event: 'created', data: { id: '1', n: 3 } })])
+    expect(await find()).toEqual([{ id: '1', n: 3 }])
+  })
+
+  it('a delete of the unknown changes no record and is acknowledged, once as well as twice (FAQ-4.2, FAQ-4.4, I7, F15)', async () => {
+    const { store, receive, ids, settleAll } = await openTest()
+    await receive([put(1, 1)], [del(9, 4)], [del(9, 4), del(9, 5)])
+    await settleAll()
+    await receive([del(9, 5)])
+    expect(await ids()).toEqual(['1'])
+    expect((await store.pendingAcks()).flatMap(({ keys }) => keys)).toEqual([
+      'thing-1-1',
+      'thing-9-4',
+      'thing-9-4',
+      'thing-9-5',
+      'thing-9-5',
+    ])
+  })
+
+  it('1 and "1" are one record, in every store (ITEM-7)', async () => {
+    const { store, receive, find, settleAll } = await openTest()
+    await receive([put('1', 1, { n: 1 })])
+    await settleAll()
+    await receive([put(1, 2, { n: 2 })])
+    expect(await find()).toEqual([{ id: 1, n: 2 }])
+    await receive([del('1', 3)])
+    expect(await store.get('thing', ['1'])).toEqual([undefined])
+  })
+})
+
+describe('a commit is refused', () => {
+  it('after another tab took over, and nothing of it is stored (R24, I16)', async () => {
+    const factory = new IDBFactory()
+    const { store, lease, ids } = await openTest(factory)
+    await openTest(factory)
+    const before = await readDisk(factory)
+    const fenced = { name: 'SyncError', code: 'fenced' }
+    await expect(store.commit(lease, [page(put(1, 1))], session)).rejects.toMatchObject(fenced)
+    await expect(store.dropAcks(lease, 1)).rejects.toMatchObject(fenced)
+    await expect(
+      store.addHistory(lease, {
+        startedAt: 1,
+        endedAt: 2,
+        outcome: 'clean',
+        pages: 0,
+        items: 0,
+        acked: 0,
+        error: null,
+      }),
+    ).rejects.toMatchObject(fenced)
+    await expect(store.dropTombstones(lease, 1)).rejects.toMatchObject(fenced)
+    await expect(store.device.setSession(lease, session)).rejects.toMatchObject(fenced)
+    await expect(store.device.updateSync(lease, { clean: 1 })).rejects.toMatchObject(fenced)
+    await expect(store.device.setServer(lease, { account: 'a' })).rejects.toMatchObject(fenced)
+    await expect(store.wipe(lease)).rejects.toMatchObject(fenced)
+    expect(await readDisk(factory)).toEqual(before)
+    expect(await ids()).toEqual([])
+  })
+
+  it('a settle of a fenced leader moves nothing (R24, I16)', async () => {
+    const factory = new IDBFactory()
+    const { store, lease, receive } = await openTest(factory)
+    await receive([put(1, 1)])
+    await openTest(factory)
+    await expect(store.settleNext(lease)).rejects.toMatchObject({ code: 'fenced' })
+    expect(await readDisk(factory)).toMatchObject({ inbox: [{ seq: 1 }], rows: [] })
+  })
+
+  it('after the data was replaced, so that nothing old gets in and no old key goes out (R23)', async () => {
+    const factory = new IDBFactory()
+    const { store, lease, receive } = await openTest(factory)
+    await receive([put(1, 1)])
+    const other = await openTest(factory)
+    const fresh = await other.store.wipe(other.lease)
+    await expect(store.commit({ ...lease, epoch: fresh.epoch }, [page(put(2, 1))], session)).rejects.toMatchObject({
+      code: 'generation_changed',
+    })
+    expect(await readDisk(factory)).toMatchObject({ inbox: [], acks: [] })
+  })
+
+  it('when the stored schema is newer, or another of the same version (R30, I19, F35)', async () => {
+    const factory = new IDBFactory()
+    const { store, lease } = await openTest(factory)
+    const change = (schemaVersion: number, schemaHash: string): Promise<void> =>
+      withDatabase(factory, schema, async ({ strict }) => {
+        await strict.meta.update('identity', { schemaVersion, schemaHash } as object)
+      })
+    await change(2, '2:x')
+    await expect(store.commit(lease, [page(put(1, 1))], session)).rejects.toMatchObject({ code: 'schema_outdated' })
+    await change(1, '1:other')
+    await expect(store.commit(lease, [page(put(1, 1))], session)).rejects.toMatchObject({ code: 'schema_conflict' })
+    expect((await readDisk(factory)).inbox).toEqual([])
+  })
+
+  it('when the database vanished, as a state with a code (F32, F33, I20)', async () => {
+    const factory = new IDBFactory()
+    const { store, lease } = await openTest(factory)
+    await withDatabase(factory, schema, ({ strict }) => strict.meta.clear())
+    await expect(store.commit(lease, [page(put(1, 1))], session)).rejects.toMatchObject({ code: 'storage_closed' })
+  })
+})
+
+describe('hostile and odd data', () => {
+  it('names such as __proto__ are data, in memory, in the inbox and in the tables (R37, I22, F44)', async () => {
+    const factory = new IDBFactory()
+    const raw = JSON.parse(
+      '{"id":"__proto__","name":"x","__proto__":{"polluted":true},"constructor":1,"n":{"__proto__":2}}',
+    ) as Record<string, unknown>
+    const { receive, find, store, settleAll } = await openTest(factory)
+    await receive([
+      item({ id: '__proto__', data: raw, ackKey: '__proto__' }),
+      item({ type: 'constructor', id: 'prototype', data: raw }),
+      item({ type: '__proto__', id: 1 }),
+    ])
+    const text = JSON.stringify(raw)
+    expect(JSON.stringify(await find())).toBe(`[${text}]`)
+    await settleAll()
+    expect(JSON.stringify(await find())).toBe(`[${text}]`)
+    expect(JSON.stringify(await store.get('thing', ['__proto__', 'constructor']))).toBe(`[${text},null]`)
+    expect((await store.quarantine.list(9)).items.map(({ type }) => type).sort()).toEqual(['__proto__', 'constructor'])
+    expect(({} as { polluted?: boolean }).polluted).toBeUndefined()
+  })
+
+  it('strings of every kind come back as they were (F45)', async () => {
+    const { receive, find, settleAll } = await openTest()
+    const name = '<script>\u202e\u0000\ud800 "\\\n 💥'
+    await receive([put('a\nb', 1, { name })])
+    expect(await find()).toEqual([{ id: 'a\nb', name }])
+    await settleAll()
+    expect(await find()).toEqual([{ id: 'a\nb', name }])
+  })
+
+  it('a type with a line break in its name is not mistaken for another record (F45, I22)', async () => {
+    const { receive, ids } = await openTest()
+    await receive([item({ type: 'thing\nx', id: 'y', rev: 9 })], [put('x\ny', 1)])
+    expect(await ids()).toEqual(['x\ny'])
+  })
+
+  it('a record nested too deeply to be written down is quarantined, the others are stored (I8, F11)', async () => {
+    const { store, lease, ids } = await openTest()
+    let deep: unknown = 1
+    for (let level = 0; level < 20_000; level++) deep = [deep]
+    const committed = await store.commit(lease, [page(put(1, 1), put(2, 1, { deep }))], session)
+    expect(committed).toMatchObject({ accepted: 2, quarantined: 1, unackable: 0 })
+    expect(await ids()).toEqual(['1'])
+  })
+})
