@@ -49,6 +49,8 @@ export function createLeaderLoop(deps: LoopDeps): LeaderLoop {
   const { store, clock, random, board, wake } = deps
   let cut = new AbortController()
   let blocked: Phase | null = null
+  /** The server asked us not to come back before this; no wake shortens it (ERR-3). */
+  let notBefore: { readonly at: number; readonly phase: Phase } | null = null
 
   /** Waits for a wake, settling meanwhile; throws what settling threw (a fence, or storage). */
   async function rest(ms: number, phase: Phase, lease: Lease, signal: AbortSignal): Promise<void> {
@@ -121,6 +123,10 @@ export function createLeaderLoop(deps: LoopDeps): LeaderLoop {
             await rest(STUCK_CEILING_MS, blocked, lease, signal)
             continue
           }
+          if (notBefore !== null && clock.monotonic() < notBefore.at) {
+            await rest(notBefore.at - clock.monotonic(), notBefore.phase, lease, signal)
+            continue
+          }
           const result = await run(lease, signal)
           if (result.end === 'wiped') continue
           if (result.end === 'owed') throw new SyncError('bad_response', 'Answers were lost on the way; the engine asks for what is missing.')
@@ -154,6 +160,7 @@ export function createLeaderLoop(deps: LoopDeps): LeaderLoop {
     const offline = error.code === 'endpoint_unreachable' && !deps.online()
     const phase: Phase =
       recovery === 'storage' ? { phase: 'storage-problem', error } : offline ? { phase: 'offline' } : { phase: 'waiting', retryAt: clock.now() + ms, error }
+    if (error.retryAfterMs !== undefined) notBefore = { at: clock.monotonic() + error.retryAfterMs, phase }
     await rest(offline ? Math.max(ms, deps.poll) : ms, phase, lease, signal)
   }
 }

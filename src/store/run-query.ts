@@ -44,15 +44,18 @@ export function createQueryRunner({ dexie, meta, rows }: Connection, overlay: Ov
     }
   }
 
-  /** What the overlay adds to a query's answer, in order. */
+  /** What the overlay adds to a query's answer, in order; of a limited query only as much as can be in it. */
   function fromOverlay(query: CompiledQuery, spec: CollectionSpec, mark: number): Found[] {
     const found: Found[] = []
+    const { limit = Infinity } = query.query
     for (const [id, { seq, rev, row }] of overlay.entries(spec.name)) {
       if (seq <= mark || row === null || !query.matches(row)) continue
       const one = { id, rev, row, key: query.sortKey(row) }
-      if (isAfter(query, one)) found.push(one)
+      if (!isAfter(query, one)) continue
+      if (limit === Infinity) found.push(one)
+      else insert(found, one, limit, query.compare)
     }
-    return found.sort(query.compare)
+    return limit === Infinity ? found.sort(query.compare) : found
   }
 
   function fromTable(query: CompiledQuery, spec: CollectionSpec, mark: number, stored: readonly TableRow[]): Found[] {
@@ -127,6 +130,21 @@ export function createQueryRunner({ dexie, meta, rows }: Connection, overlay: Ov
       })
     },
   }
+}
+
+/** Keeps the best `limit` of what it is given, sorted. */
+function insert(best: Found[], one: Found, limit: number, compare: CompiledQuery['compare']): void {
+  const last = best[limit - 1]
+  if (last !== undefined && compare(last, one) < 0) return
+  let low = 0
+  let high = best.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (compare(best[middle]!, one) < 0) low = middle + 1
+    else high = middle
+  }
+  best.splice(low, 0, one)
+  if (best.length > limit) best.pop()
 }
 
 function isAfter(query: CompiledQuery, row: Found): boolean {

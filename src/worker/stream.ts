@@ -1,12 +1,13 @@
 /**
  * One followed query, worker side. It knows the ids in its answer, so what crosses to the page is the
  * difference, in slices (R39). Without a limit the change feeds it and it is never run again; a window
- * (`limit`) runs again only when a change can touch it. Changes within one frame cross together.
+ * (`limit`) is patched too, and read again only when a row left it and another must move up. Changes within
+ * one frame cross together.
  */
 import type { Clock } from '../clock.ts'
 import { toPlain } from '../errors.ts'
 import type { ShadowKey } from '../keys.ts'
-import { compileQuery, type Query } from '../query.ts'
+import { compileQuery, type Position, type Query } from '../query.ts'
 import { own, type Row } from '../schema.ts'
 import type { Change, Found, Store, StoreEvent } from '../store/store.ts'
 import type { StreamMode, ToPage, WireRow } from './api.ts'
@@ -117,7 +118,7 @@ export function openStream({ store, clock, send }: StreamDeps, stream: number, m
     const missed = early
     early = []
     if (limit === undefined) for (const change of missed) apply(change)
-    else if (missed.some(touches)) again = true
+    else if (!applyToWindow(missed, limit)) again = true
     if (mode === 'once') {
       flush()
       closed = true
@@ -136,33 +137,58 @@ export function openStream({ store, clock, send }: StreamDeps, stream: number, m
     if (updates.size > 0) schedule()
   }
 
-  function apply({ id, row }: Change): void {
+  function apply({ id, rev, row }: Change): void {
     if (row === undefined) {
       if (members.has(id)) void refreshState(id)
       return
     }
     if (row === null || !compiled.matches(row)) return remove(id)
     const key = compiled.sortKey(row)
-    if (query.after !== undefined && compiled.compare(query.after, { key, id }) >= 0) return remove(id)
-    put(id, { row, key, stale: store.isStale(spec.name, id) }, 0)
+    if (!isAfterStart({ key, id })) return remove(id)
+    put(id, { row, key, stale: store.isStale(spec.name, id) }, rev)
   }
 
   /** The row is the same, its state is not. */
   async function refreshState(id: string): Promise<void> {
     const [row] = await store.get(spec.name, [id]).catch(() => [])
     if (row === undefined || closed) return
-    apply({ type: spec.name, id, row })
+    const stale = store.isStale(spec.name, id)
+    const before = members.get(id)
+    if (before !== undefined) put(id, { row, key: before.key, stale }, before.rev)
     schedule()
   }
 
-  /** Whether a change can alter a window: it is in it, or would come before its end. */
-  function touches({ id, row }: Change): boolean {
-    if (members.has(id)) return true
-    if (row === null || row === undefined || !compiled.matches(row)) return false
-    if (members.size < (limit ?? 0)) return true
-    const position = { key: compiled.sortKey(row), id }
-    for (const [memberId, { key }] of members) if (compiled.compare(position, { key, id: memberId }) < 0) return true
-    return false
+  /**
+   * A window patched by changes. Says false if it must be read again: it was full and lost a row, or one moved
+   * behind its end, so rows it does not know may come in.
+   */
+  function applyToWindow(changes: readonly Change[], size: number): boolean {
+    const full = members.size >= size
+    const end = full ? lastPosition() : null
+    for (const change of changes) {
+      const { id, row } = change
+      if (row === undefined) {
+        apply(change)
+        continue
+      }
+      const position = row === null || !compiled.matches(row) ? null : { key: compiled.sortKey(row), id }
+      const inside = position !== null && isAfterStart(position) && (end === null || compiled.compare(position, end) <= 0)
+      if (members.has(id) && !inside && full) return false
+      if (members.has(id) || inside) apply(change)
+    }
+    const ordered = members.size > size ? [...members].map(([id, { key }]) => ({ id, key })).sort(compiled.compare) : []
+    for (const { id } of ordered.slice(size)) remove(id)
+    return true
+  }
+
+  function lastPosition(): Position | null {
+    let last: Position | null = null
+    for (const [id, { key }] of members) if (last === null || compiled.compare(last, { key, id }) < 0) last = { key, id }
+    return last
+  }
+
+  function isAfterStart(position: Position): boolean {
+    return query.after === undefined || compiled.compare(query.after, position) < 0
   }
 
   void run()
@@ -179,10 +205,10 @@ export function openStream({ store, clock, send }: StreamDeps, stream: number, m
       const changes = event.changes.filter(({ type }) => type === spec.name)
       if (changes.length === 0) return
       if (!ready) early.push(...changes)
-      else if (limit !== undefined) {
-        if (changes.some(touches)) void run()
-      } else {
-        for (const change of changes) apply(change)
+      else if (running) void run()
+      else {
+        if (limit === undefined) for (const change of changes) apply(change)
+        else if (!applyToWindow(changes, limit)) return void run()
         if (updates.size > 0) schedule()
       }
     },
