@@ -19,7 +19,7 @@ import { createStrip } from './strip/strip.ts'
 import { createTheme } from './theme.ts'
 
 const CHANGED_AT_ONCE = 100
-const LOOK_EVERY_MS = 5_000
+const LOOK_EVERY_MS = 10_000
 
 const offline = createOfflineSwitch()
 const server = createDemoServer(offline.get)
@@ -34,6 +34,8 @@ const sync = createSync({
   log: consoleLog('error'),
 })
 sync.ready.catch(() => undefined) // the status shows it
+// For the visitor's console: try `await sync.city.where({name: {startsWith: 'sao'}}).all()`.
+Object.assign(globalThis, { sync })
 
 let selected: number | null = null
 const tip = byId('tip', HTMLElement)
@@ -86,6 +88,15 @@ createControls({
 
 theme.subscribe((next) => map.setPalette(palettes[next]))
 byId('theme', HTMLButtonElement).addEventListener('click', theme.toggle)
+// Without a network there is no token either; with it, this page can always have one.
+const signIn = (): void => {
+  const status = sync.status.getSnapshot()
+  if (status.phase === 'needs-auth' && status.error.code === 'token_failed' && !offline.get()) sync.resume().catch(() => undefined)
+}
+offline.subscribe(signIn)
+addEventListener('online', signIn)
+setInterval(signIn, LOOK_EVERY_MS / 2)
+
 byId('zoom-in', HTMLButtonElement).addEventListener('click', () => map.zoomBy(1.8))
 byId('zoom-out', HTMLButtonElement).addEventListener('click', () => map.zoomBy(1 / 1.8))
 byId('zoom-whole', HTMLButtonElement).addEventListener('click', map.whole)

@@ -16,6 +16,8 @@ import { between, pan, sameView, scaleOf, toPicture, toWorld, WHOLE, zoomAt, typ
 
 /** Milliseconds of drawing a frame. */
 const BUDGET = 7
+/** While places only arrive, so often is enough: the processor belongs to the sync then. */
+const CALM_MS = 40
 const FLIGHT_MS = 650
 const ARRIVALS_SHOWN = 240
 const LABELS_EVERY_MS = 900
@@ -68,6 +70,8 @@ export function createWorldMap(options: WorldMapOptions): WorldMap {
   let labelsDue = 0
   let counted = -1
   let hoverAt: XY | null = null
+  let drawnAt = 0
+  let marksDue = true
 
   const wake = (): void => {
     if (frame === 0) frame = requestAnimationFrame(tick)
@@ -144,6 +148,10 @@ export function createWorldMap(options: WorldMapOptions): WorldMap {
 
   function tick(now: number): void {
     frame = 0
+    const lively = flight !== null || hoverAt !== null || !sameView(front.view, view)
+    if (!lively && !marksDue && now - drawnAt < CALM_MS) return wake()
+    drawnAt = now
+    marksDue = false
     const end = performance.now() + BUDGET
     const late = (): boolean => performance.now() > end
     if (flight !== null) {
@@ -234,6 +242,7 @@ export function createWorldMap(options: WorldMapOptions): WorldMap {
     const slot = find(at, REACH / 2)
     if (slot === hovered) return
     hovered = slot
+    marksDue = true
     options.onHover(idOf(slot), slot < 0 ? at : toPicture(view, size, { x: points.xs[slot] ?? NaN, y: points.ys[slot] ?? NaN }))
     wake()
   }
@@ -277,6 +286,7 @@ export function createWorldMap(options: WorldMapOptions): WorldMap {
       wake()
     },
     select: (place, bring) => {
+      marksDue = true
       selected = place === null ? null : { id: place.id, at: project(place.lon, place.lat) }
       if (selected !== null && bring) {
         const zoom = Math.max(view.zoom, 5)

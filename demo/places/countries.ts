@@ -9,6 +9,9 @@ export function countryName(code: string): string {
   return /^[A-Z]{2}$/.test(code) ? (names.of(code) ?? code) : code
 }
 
-export const countries: ReadonlyArray<{ readonly code: string; readonly name: string }> = CODES.split(' ')
-  .map((code) => ({ code, name: countryName(code) }))
-  .sort((a, b) => a.name.localeCompare(b.name))
+export function listCountries(): Array<{ readonly code: string; readonly name: string }> {
+  const collator = new Intl.Collator()
+  return CODES.split(' ')
+    .map((code) => ({ code, name: countryName(code) }))
+    .sort((a, b) => collator.compare(a.name, b.name))
+}

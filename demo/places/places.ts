@@ -6,7 +6,7 @@ import type { City } from '../schema.ts'
 import type { CollectionApi, QueryBuilder } from '../../src/index.ts'
 import { byId, setText } from '../dom.ts'
 import { count } from '../format.ts'
-import { countries, countryName } from './countries.ts'
+import { countryName, listCountries } from './countries.ts'
 import { createRows } from './rows.ts'
 
 const WINDOW = 120
@@ -31,7 +31,6 @@ export function createPlaces(city: CollectionApi<City>, onPick: (city: City) => 
   const announcer = byId('found-announcer', HTMLElement)
   const empty = byId('empty', HTMLElement)
   const rows = createRows(byId('list', HTMLElement), onPick, () => widen())
-  for (const { code, name } of countries) country.add(new Option(name, code))
 
   let question: Question = { prefix: '', country: '', order: 'population' }
   let limit = WINDOW
@@ -115,6 +114,8 @@ export function createPlaces(city: CollectionApi<City>, onPick: (city: City) => 
   })
   country.addEventListener('change', ask)
   order.addEventListener('change', ask)
+  // Naming 247 countries takes a while; the page is shown first.
+  setTimeout(() => country.append(...listCountries().map(({ code, name }) => new Option(name, code))))
   follow(true)
   recount(false).catch(() => undefined)
   return { choose: rows.choose }
