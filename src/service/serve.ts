@@ -158,7 +158,8 @@ function parsed(args: readonly string[]) {
   try {
     return parseArgs({ args: [...args], allowPositionals: true, options })
   } catch (error) {
-    throw new UsageError(error instanceof Error ? (error.message.split('. ')[0] ?? '') : String(error))
+    // Only the first sentence: the others guess what was meant.
+    throw new UsageError(error instanceof Error ? (error.message.split(/(?<=\.)\s/)[0] ?? '') : String(error))
   }
 }
 
