@@ -3,7 +3,7 @@
  * overlay. Also knows which records of known collections are shown in an older version than the server's.
  */
 import type { Connection } from './database.ts'
-import type { LogRow, QuarantineRow } from './rows.ts'
+import type { LogRow, QuarantineRow, TypeAndId } from './rows.ts'
 import type { Overlay } from './overlay.ts'
 
 export interface QuarantineList {
@@ -27,26 +27,31 @@ export function createQuarantine({ dexie, meta, quarantine }: Connection, overla
     [...overlay.allBad()]
       .filter(({ seq }) => seq > mark)
       .map(({ rev, item }) => ({ type: item.type, id: item.id, rev, raw: item.data, reason: item.reason ?? '', at: now() }))
-  // A newer version in the overlay ends the quarantine of a settled one.
-  const hidden = ({ type, id, rev }: QuarantineRow, mark: number): boolean => {
-    const entry = overlay.entry(type, id)
-    const bad = overlay.bad(type, id)
-    return (entry !== undefined && entry.seq > mark && entry.rev > rev) || (bad !== undefined && bad.seq > mark)
-  }
+  // Whatever the overlay holds is newer than what is settled, and ends its quarantine.
+  const hidden = ({ type, id }: { readonly type: string; readonly id: string }, mark: number): boolean =>
+    (overlay.entry(type, id)?.seq ?? -1) > mark || (overlay.bad(type, id)?.seq ?? -1) > mark
+  // The keys are only needed where something may hide one of them. What is read is judged later, all at once.
+  const readKeys = async (mark: number): Promise<readonly TypeAndId[] | number> =>
+    overlay.unsettled(mark).records === 0 ? quarantine.count() : quarantine.toCollection().primaryKeys()
+  const countKept = (keys: readonly TypeAndId[] | number, mark: number): number =>
+    typeof keys === 'number' ? keys : keys.filter(([type, id]) => !hidden({ type, id }, mark)).length
 
   return {
     list: (limit) =>
       read(async (mark) => {
-        const total = await quarantine.count()
-        const stored = await quarantine.orderBy('at').reverse().limit(limit).toArray()
+        const [keys, stored] = await Promise.all([readKeys(mark), quarantine.orderBy('at').reverse().limit(limit).toArray()])
         const fresh = unsettled(mark)
         const kept = stored.filter((row) => !hidden(row, mark))
         const items = [...fresh, ...kept].slice(0, limit)
         return {
-          count: total - (stored.length - kept.length) + fresh.length,
+          count: countKept(keys, mark) + fresh.length,
           items: items.map(({ rev, ...item }) => ({ ...item, revision: rev })),
         }
       }),
-    count: () => read(async (mark) => (await quarantine.count()) + unsettled(mark).filter(({ type, id }) => overlay.bad(type, id) !== undefined).length),
+    count: () =>
+      read(async (mark) => {
+        const keys = await readKeys(mark)
+        return countKept(keys, mark) + unsettled(mark).length
+      }),
   }
 }

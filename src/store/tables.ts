@@ -36,11 +36,13 @@ export function createTables(database: Database, overlay: Overlay, now: () => nu
     const deletes = new Map<string, string[]>()
     const work: Work = { puts, deletes, tombstones: [], held: [], settledPuts: [] }
     for (const { type, id, rev, kind, data, reason } of row.items) {
+      // One row may hold several versions of a record; what was overtaken is never written.
+      const isNewest = (known: { readonly seq: number; readonly rev: number } | undefined): boolean => known?.seq === row.seq && known.rev === rev
       if (kind === 'bad') {
-        if (overlay.bad(type, id)?.seq === row.seq) work.held.push({ type, id, rev, raw: data, reason: reason ?? '', at: now() })
+        if (isNewest(overlay.bad(type, id))) work.held.push({ type, id, rev, raw: data, reason: reason ?? '', at: now() })
         continue
       }
-      if (overlay.entry(type, id)?.seq !== row.seq) continue
+      if (!isNewest(overlay.entry(type, id))) continue
       const spec = specs.get(type)
       if (kind === 'put' && spec !== undefined) {
         push(puts, type, tableRow(id, rev, data as Row, spec))
