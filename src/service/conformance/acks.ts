@@ -104,7 +104,7 @@ export const acks: readonly Case[] = [
     same(await other.start(), null, 'start of the other device')
   }],
 
-  ['ITEM-5 a revision grows with every change, on deletion and re-creation too', async (bench) => {
+  ['ITEM-5 S8 a revision grows with every change, on deletion and re-creation too', async (bench) => {
     const revisions = []
     const create = { kind: 'create', type: 'city', data: { id: 1, name: 'a' } } as const
     for (const step of [() => write(bench, create), () => rename(bench, '1', 'b'), () => remove(bench, '1'), () => write(bench, create)]) {

@@ -88,7 +88,7 @@ export const delivery: readonly Case[] = [
     same(told(await device.fetchAll()), ['created 5', 'updated 1'])
   }],
 
-  ['R32 O-5 a new start leaves the older session alive', async (bench) => {
+  ['R32 O-5 TAB-1 a new start leaves the older session alive', async (bench) => {
     await importCities(bench, range(1, 4))
     const device = peer(bench, 'd1', { limit: 2 })
     const older = (await device.start()) ?? ''
