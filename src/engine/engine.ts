@@ -159,7 +159,8 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
         phase: 'draining',
         progress: { done, estimate: whole, fraction: whole === 0 ? 1 : done / whole, rate: 0, etaMs: null },
       })
-    } else board.setPhase({ phase: store.counts().pages > 0 ? 'settling' : 'idle' })
+    } else if (sync.lastSyncedAt === null) board.setPhase({ phase: 'connecting' })
+    else board.setPhase({ phase: store.counts().pages > 0 ? 'settling' : 'idle' })
   }
 
   let looking = false
