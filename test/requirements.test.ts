@@ -2,7 +2,7 @@
  * Numbers cited by tests must exist in docs/requirements.md, and each protocol requirement must be cited on every
  * side that has an obligation (R42). Engine side: everything that is not a test of the service.
  */
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
@@ -52,6 +52,7 @@ function readTable(markdown: string): Requirement[] {
 
 function citations(folders: string[]): { id: string; file: string }[] {
   return folders
+    .filter((folder) => existsSync(folder))
     .flatMap((folder) => readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((path) => join(folder, path)))
     .filter((file) => /\.(ts|mjs|md)$/.test(file) && !/requirements\.(test\.ts|md)$/.test(file))
     .flatMap((file) => {
