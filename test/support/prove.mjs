@@ -1,12 +1,13 @@
 /**
- * `npm run prove [-- SCHEDULES]`: the full counts, by hand before an issue closes (R42). Runs the simulation with many
- * schedules, all tests and the size check, and writes what came out, with the commit, to `docs/proof/`.
+ * `npm run prove [-- SCHEDULES [KILLS]]`: the full counts, by hand before an issue closes (R42). Runs the simulation with
+ * many schedules, all tests with many browser kills, and the size check, and writes what came out, with the commit, to
+ * `docs/proof/`.
  */
 import { execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { arch, cpus, platform } from 'node:os'
 
-const schedules = process.argv[2] ?? '10000'
+const [schedules = '10000', kills = '50'] = process.argv.slice(2)
 const git = (...args) => execFileSync('git', args, { encoding: 'utf8' }).trim()
 const commit = git('rev-parse', '--short', 'HEAD')
 if (git('status', '--porcelain') !== '') console.warn('The work tree has changes; the proof says so.')
@@ -18,7 +19,12 @@ const steps = [
     env: { SCHEDULES: schedules },
     shows: /^simulation |Tests .*(passed|failed)/,
   },
-  { name: 'All tests', script: 'test', shows: /^\d+ passed, \d+ failed$/ },
+  {
+    name: `All tests, ${kills} browser kills`,
+    script: 'test',
+    env: { KILLS: kills },
+    shows: /SIGKILL|^\d+ passed, \d+ failed$/,
+  },
   { name: 'Sizes', script: 'size', shows: /gzip|Size:|Size limit:/ },
 ]
 
