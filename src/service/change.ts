@@ -25,9 +25,12 @@ export type Change =
 
 export function planWrite(op: WriteOp, found: ObjectState | undefined, sees: readonly string[] | undefined): Change {
   if (op.kind === 'create') {
-    return found === undefined || found.dead ? upsert(found, toJson(op.data), op.scopes ?? [EVERYONE]) : { kind: 'exists' }
+    return found === undefined || found.dead
+      ? upsert(found, toJson(op.data), op.scopes ?? [EVERYONE])
+      : { kind: 'exists' }
   }
-  if (found === undefined || found.dead || (sees !== undefined && !overlap(found.scopes, sees))) return { kind: 'missing' }
+  if (found === undefined || found.dead || (sees !== undefined && !overlap(found.scopes, sees)))
+    return { kind: 'missing' }
   const data = fromJson(found.json)
   if (op.kind === 'update') return upsert(found, toJson(mergeFields(data, op.patch)), op.scopes ?? found.scopes)
   const json = toJson(keyFieldsOf(op.type, data))
@@ -43,7 +46,11 @@ export function upsert(found: ObjectState | undefined, json: string, scopes: rea
   const stays = sameScopes(set, found.scopes)
   if (!found.dead && stays && sameJson(json, found.json)) return { kind: 'same' }
   const ever = stays ? found.ever : scopeSet([...found.ever, ...set])
-  return { kind: 'changed', state: { revision: found.revision + 1, dead: false, json, scopes: set, ever }, moved: !stays }
+  return {
+    kind: 'changed',
+    state: { revision: found.revision + 1, dead: false, json, scopes: set, ever },
+    moved: !stays,
+  }
 }
 
 /** The id a create asks for; null: the store makes one. */

@@ -6,6 +6,8 @@
 import { acks } from './conformance/acks.ts'
 import { delivery } from './conformance/delivery.ts'
 import type { Case } from './conformance/kit.ts'
+import { records } from './conformance/records.ts'
+import { sessions } from './conformance/sessions.ts'
 import { sight } from './conformance/sight.ts'
 import { writes } from './conformance/writes.ts'
 import type { SyncStore } from './store.ts'
@@ -18,14 +20,17 @@ export interface ConformanceStoreOptions {
   readonly now: () => number
 }
 
-const CASES: readonly Case[] = [...delivery, ...acks, ...writes, ...sight]
+const CASES: readonly Case[] = [...delivery, ...sessions, ...acks, ...writes, ...records, ...sight]
 
 /**
  * Registers the contract's tests.
  * @param test for instance `it` of Vitest, or `test` of `node:test`
  * @param createStore makes an empty store; called once, at the first test. Closing it is the caller's.
  */
-export function conformance(test: TestRegistrar, createStore: (options: ConformanceStoreOptions) => Promise<SyncStore> | SyncStore): void {
+export function conformance(
+  test: TestRegistrar,
+  createStore: (options: ConformanceStoreOptions) => Promise<SyncStore> | SyncStore,
+): void {
   let time = Date.UTC(2026, 0, 1)
   let made: Promise<SyncStore> | undefined
   CASES.forEach(([name, run], index) => {

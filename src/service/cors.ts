@@ -6,7 +6,16 @@ import { headers as names } from '../protocol/routes.ts'
 import type { Reply } from './answer.ts'
 
 const METHODS = 'GET, POST, PUT, DELETE, OPTIONS'
-const ALLOWED = ['Authorization', 'Content-Type', 'Accept', 'Accept-Language', names.device, 'X-Client-Type', 'X-Client-Version', 'X-Device-Id']
+const ALLOWED = [
+  'Authorization',
+  'Content-Type',
+  'Accept',
+  'Accept-Language',
+  names.device,
+  'X-Client-Type',
+  'X-Client-Version',
+  'X-Device-Id',
+]
 const EXPOSED = [names.requestId, names.retryAfter, 'Content-Language']
 
 export interface Cors {

@@ -76,7 +76,9 @@ export function createExchange(options: ServiceOptions): Exchange {
     requireScope(caller, scope)
     requireJsonAnswer(request)
     const reply = await call(caller)
-    return extensions ? { ...reply, headers: { ...reply.headers, [names.account]: accountName(caller.account) } } : reply
+    return extensions
+      ? { ...reply, headers: { ...reply.headers, [names.account]: accountName(caller.account) } }
+      : reply
   }
 
   function refusalOf(error: unknown): Refusal {

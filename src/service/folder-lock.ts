@@ -40,7 +40,8 @@ async function take(folder: string, file: string, mark: string): Promise<void> {
   const own = `${file}.${process.pid}`
   await writeFile(own, mark)
   await rename(own, file)
-  if ((await readFile(file, 'utf8')) !== mark) throw new Error(`The folder ${folder} was taken by another process just now.`)
+  if ((await readFile(file, 'utf8')) !== mark)
+    throw new Error(`The folder ${folder} was taken by another process just now.`)
 }
 
 async function created(file: string, mark: string): Promise<boolean> {

@@ -30,5 +30,7 @@ const FURTHER_KEYS: Readonly<Record<string, readonly string[]>> = { associated_c
 /** What stays of an object when it is deleted. */
 export function keyFieldsOf(type: string, data: JsonObject): JsonObject {
   const further = Object.hasOwn(FURTHER_KEYS, type) ? (FURTHER_KEYS[type] ?? []) : []
-  return Object.fromEntries(['id', ...further].filter((field) => Object.hasOwn(data, field)).map((field) => [field, data[field]]))
+  return Object.fromEntries(
+    ['id', ...further].filter((field) => Object.hasOwn(data, field)).map((field) => [field, data[field]]),
+  )
 }

@@ -58,7 +58,7 @@ export function parseRecords(bytes: Uint8Array): readonly ImportRecord[] {
   const decoder = new TextDecoder('utf-8', { fatal: true })
   const records: ImportRecord[] = []
   let line = 0
-  for (let start = 0; start < bytes.length; ) {
+  for (let start = 0; start < bytes.length;) {
     const feed = bytes.indexOf(LINE_FEED, start)
     const end = feed === -1 ? bytes.length : feed
     line += 1

@@ -7,11 +7,27 @@
  */
 import type { AckedRevision } from './ack-key.ts'
 import { fingerprint, fromJson } from './data.ts'
-import { changeSight, createDevice, pendingOf, settleAck, takeItems, type Device, type Session } from './memory/devices.ts'
+import {
+  changeSight,
+  createDevice,
+  pendingOf,
+  settleAck,
+  takeItems,
+  type Device,
+  type Session,
+} from './memory/devices.ts'
 import { createObjects, storedOf, type Kept, type Numbers, type Objects } from './memory/objects.ts'
 import { compareBy, type Sortable } from './order.ts'
 import { inSight, scopeSet } from './pending.ts'
-import { defaultTerms, StoreClosedError, type DeviceRef, type JsonObject, type StoredObject, type SyncStore, type Terms } from './store.ts'
+import {
+  defaultTerms,
+  StoreClosedError,
+  type DeviceRef,
+  type JsonObject,
+  type StoredObject,
+  type SyncStore,
+  type Terms,
+} from './store.ts'
 
 export interface MemoryStoreOptions {
   /** Name of this store's life; another one tells every device to start anew (R14). Default: random. */
@@ -106,7 +122,16 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): SyncStore {
       const queue = pendingOf(objects, numbers, device)
       device.newest = null
       if (queue.length === 0) return { kind: 'nothing', deviceIsNew }
-      const session: Session = { id: uuid(), device, sees, queue, next: 0, startedAt: now(), usedAt: now(), drained: false }
+      const session: Session = {
+        id: uuid(),
+        device,
+        sees,
+        queue,
+        next: 0,
+        startedAt: now(),
+        usedAt: now(),
+        drained: false,
+      }
       sessions.set(session.id, session)
       device.newest = session
       return { kind: 'opened', session: session.id, pending: queue.length, deviceIsNew }

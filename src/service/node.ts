@@ -27,7 +27,10 @@ export interface ListenOptions {
 }
 
 /** @throws Error (code `EADDRINUSE` and the like) if it cannot listen. */
-export async function listen(listener: RequestListener, { port, host = '127.0.0.1' }: ListenOptions): Promise<SyncServer> {
+export async function listen(
+  listener: RequestListener,
+  { port, host = '127.0.0.1' }: ListenOptions,
+): Promise<SyncServer> {
   const server = createServer(listener)
   // Longer than clients keep a connection for reuse, so that none is cut while a request is on its way.
   server.keepAliveTimeout = 75_000

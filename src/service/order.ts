@@ -28,7 +28,7 @@ function compareValues(one: unknown, other: unknown): number {
   const [a, b] = [rank(one), rank(other)]
   if (a !== b) return a - b
   if (typeof one === 'string' && typeof other === 'string') return compareTexts(one, other)
-  return (typeof one === 'number' || typeof one === 'boolean') ? Number(one) - Number(other) : 0
+  return typeof one === 'number' || typeof one === 'boolean' ? Number(one) - Number(other) : 0
 }
 
 function rank(value: unknown): number {

@@ -34,7 +34,12 @@ export function presentItems(items: readonly HandedItem[], user: string, { prese
 }
 
 export function pageBody({ items, failed }: Presented, left: number): string {
-  const meta = { type: 'collection', count: items.length, count_left: left, ...(failed.length > 0 && { failed_objects: failed }) }
+  const meta = {
+    type: 'collection',
+    count: items.length,
+    count_left: left,
+    ...(failed.length > 0 && { failed_objects: failed }),
+  }
   return `{"items":[${items.map(itemText).join(',')}],"meta":${JSON.stringify(meta)}}`
 }
 

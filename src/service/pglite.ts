@@ -39,7 +39,11 @@ export async function createPgliteStore(options: PgliteStoreOptions = {}): Promi
 
 /** A database killed while it was being made would never open again: it is made aside and moved when whole. */
 async function openFolder(folder: string, uuid: () => string): Promise<Sql> {
-  const [{ existsSync }, { rename, rm }, path] = await Promise.all([import('node:fs'), import('node:fs/promises'), import('node:path')])
+  const [{ existsSync }, { rename, rm }, path] = await Promise.all([
+    import('node:fs'),
+    import('node:fs/promises'),
+    import('node:path'),
+  ])
   const data = path.join(folder, 'data')
   if (!existsSync(data)) {
     const unfinished = path.join(folder, 'unfinished')

@@ -23,7 +23,7 @@ export interface ResourceCalls {
 
 const MAX_PER_PAGE = 100
 
-export function createResourceCalls({ store, extensions, plurals }: Settings): ResourceCalls {
+export function createResourceCalls({ store, extensions }: Settings): ResourceCalls {
   async function list(url: URL, caller: Caller, type: string): Promise<Reply> {
     const page = listPageOf(url.searchParams)
     const { objects, count } = await store.list(caller.account, caller.sees, type, page)
@@ -64,7 +64,9 @@ export function createResourceCalls({ store, extensions, plurals }: Settings): R
     const key = extensions ? idempotencyKeyOf(request) : undefined
     const writer: Writer = { account: caller.account, user: caller.user, sees: caller.sees }
     const object = writtenObject(op.type, await store.write(writer, op, key))
-    return object.data === null ? { status: 204, headers: revision(object) } : { ...single(object), headers: revision(object) }
+    return object.data === null
+      ? { status: 204, headers: revision(object) }
+      : { ...single(object), headers: revision(object) }
   }
 
   function revision(object: StoredObject): Record<string, string> {
@@ -101,7 +103,10 @@ function listPageOf(query: URLSearchParams): ListPage {
   const sortBy = query.get('sort_by')
   const [field = '', dir = 'asc'] = (sortBy ?? 'id:asc').split(':')
   if (field === '' || (dir !== 'asc' && dir !== 'desc')) throw badParam('sort_by', 'a field, and asc or desc: id:asc')
-  const ids = query.get('ids')?.split(',').filter((id) => id !== '')
+  const ids = query
+    .get('ids')
+    ?.split(',')
+    .filter((id) => id !== '')
   return {
     page: numberOf(query, 'page', 1, Number.MAX_SAFE_INTEGER / MAX_PER_PAGE),
     perPage: numberOf(query, 'per_page', 25, MAX_PER_PAGE),
@@ -151,5 +156,9 @@ function writtenObject(type: string, result: WriteResult): StoredObject {
 function idempotencyKeyOf(request: ExchangeRequest): string | undefined {
   const key = request.headers.get(headers.idempotencyKey) ?? undefined
   if (key === undefined || /^[\x21-\x7e]{1,200}$/.test(key)) return key
-  throw new Refusal(400, 'invalid_header', `The header ${headers.idempotencyKey} must be 1 to 200 visible ASCII characters.`)
+  throw new Refusal(
+    400,
+    'invalid_header',
+    `The header ${headers.idempotencyKey} must be 1 to 200 visible ASCII characters.`,
+  )
 }

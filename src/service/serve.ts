@@ -61,11 +61,16 @@ export interface RunningService {
 }
 
 /** @throws UsageError */
-export function readServeArgs(args: readonly string[], env: Readonly<Record<string, string | undefined>>): ServeSettings | 'help' {
+export function readServeArgs(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): ServeSettings | 'help' {
   const { values, positionals } = parsed(args)
   if (values.help === true) return 'help'
   if (positionals.length !== 1 || positionals[0] !== 'serve') {
-    throw new UsageError(positionals.length === 0 ? 'A command is needed: tidegate serve.' : `Unknown command: ${positionals.join(' ')}.`)
+    throw new UsageError(
+      positionals.length === 0 ? 'A command is needed: tidegate serve.' : `Unknown command: ${positionals.join(' ')}.`,
+    )
   }
   const host = values.host ?? '127.0.0.1'
   const rate = values.rate === undefined ? (isLoopback(host) ? 0 : 100) : whole('--rate', values.rate, 0, 1_000_000)
@@ -118,8 +123,10 @@ async function bind(store: SyncStore, settings: ServeSettings, terminal: Termina
     return await listen(listener, { port, host })
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : ''
-    if (code === 'EADDRINUSE') throw new Error(`Port ${port} is in use; choose another with --port, or 0 for any.`, { cause: error })
-    if (code === 'EACCES') throw new Error(`Port ${port} is not allowed for this user; choose one above 1023.`, { cause: error })
+    if (code === 'EADDRINUSE')
+      throw new Error(`Port ${port} is in use; choose another with --port, or 0 for any.`, { cause: error })
+    if (code === 'EACCES')
+      throw new Error(`Port ${port} is not allowed for this user; choose one above 1023.`, { cause: error })
     throw new Error(`The service cannot listen on ${host}: ${String(code)}.`, { cause: error })
   }
 }
@@ -131,7 +138,10 @@ function accessOf(token: string): Access {
 }
 
 async function runImport(store: SyncStore, file: string, terminal: Terminal): Promise<void> {
-  const bar = new SingleBar({ format: 'import {bar} {percentage}% {value}/{total}', stream: process.stderr }, Presets.shades_classic)
+  const bar = new SingleBar(
+    { format: 'import {bar} {percentage}% {value}/{total}', stream: process.stderr },
+    Presets.shades_classic,
+  )
   let started = false
   try {
     const { records, changed } = await importFile(store, ACCOUNT, file, (done, total) => {
@@ -152,7 +162,15 @@ function parsed(args: readonly string[]) {
   const text = { type: 'string' } as const
   const list = { type: 'string', multiple: true } as const
   const options = {
-    port: text, host: text, store: text, import: text, token: list, 'page-size': text, rate: text, origin: list, 'ack-delay': text,
+    port: text,
+    host: text,
+    store: text,
+    import: text,
+    token: list,
+    'page-size': text,
+    rate: text,
+    origin: list,
+    'ack-delay': text,
     help: { type: 'boolean', short: 'h' },
   } as const
   try {
@@ -186,7 +204,8 @@ function tokensOf(texts: readonly string[]): readonly string[] {
 function originOf(text: string): string {
   if (text === '*') return text
   const origin = URL.canParse(text) ? new URL(text).origin : 'null'
-  if (origin === 'null' || origin !== text) throw new UsageError(`--origin must be like https://app.example, not ${text}.`)
+  if (origin === 'null' || origin !== text)
+    throw new UsageError(`--origin must be like https://app.example, not ${text}.`)
   return origin
 }
 

@@ -89,9 +89,11 @@ export function createSyncCalls(settings: Settings): SyncCalls {
     const failed: FailedObject[] = []
     for (;;) {
       const taken = await store.takePage(device, session, { limit: pageSize, bytes: pageBytes, sees: caller.sees })
-      if (taken.kind === 'gone') throw new Refusal(404, 'not_found', 'There is no such session for this device, or no longer.')
+      if (taken.kind === 'gone')
+        throw new Refusal(404, 'not_found', 'There is no such session for this device, or no longer.')
       if (taken.kind === 'drained' && failed.length === 0) return { status: 204 }
-      const presented = taken.kind === 'page' ? presentItems(taken.items, caller.user, settings) : { items: [], failed: [] }
+      const presented =
+        taken.kind === 'page' ? presentItems(taken.items, caller.user, settings) : { items: [], failed: [] }
       failed.push(...presented.failed)
       // Some clients take a page without items for the end: go on to the next that has some (FETCH-2).
       if (presented.items.length === 0 && taken.kind === 'page') continue
@@ -103,10 +105,15 @@ export function createSyncCalls(settings: Settings): SyncCalls {
   async function acknowledge(request: ExchangeRequest, caller: Caller): Promise<Reply> {
     const device = deviceOf(request, caller)
     const keys = ackSchema.safeParse({ data: await dataOf(request) })
-    if (!keys.success) throw new Refusal(422, 'incorrect_payload', 'data.ack_keys must be a list of strings.', { field: '/data/ack_keys' })
+    if (!keys.success)
+      throw new Refusal(422, 'incorrect_payload', 'data.ack_keys must be a list of strings.', {
+        field: '/data/ack_keys',
+      })
     const list = keys.data.data.ack_keys
     if (list.length > MAX_ACK_KEYS) {
-      throw new Refusal(422, 'incorrect_payload', `At most ${MAX_ACK_KEYS} keys fit in one call.`, { field: '/data/ack_keys' })
+      throw new Refusal(422, 'incorrect_payload', `At most ${MAX_ACK_KEYS} keys fit in one call.`, {
+        field: '/data/ack_keys',
+      })
     }
     if (list.length > 0) {
       await store.acceptAcks(device, list)

@@ -14,7 +14,8 @@ beforeAll(async () => {
 }, 60_000)
 
 afterEach(async () => {
-  for (const { process, stop } of running.splice(0)) if (process.exitCode === null && process.signalCode === null) await stop('SIGKILL')
+  for (const { process, stop } of running.splice(0))
+    if (process.exitCode === null && process.signalCode === null) await stop('SIGKILL')
 })
 
 afterAll(async () => {
@@ -28,7 +29,12 @@ async function start(args: readonly string[], env?: Readonly<Record<string, stri
   return service
 }
 
-function call(service: Running, method: string, path: string, { token = 'T', body }: { token?: string; body?: unknown } = {}): Promise<Response> {
+function call(
+  service: Running,
+  method: string,
+  path: string,
+  { token = 'T', body }: { token?: string; body?: unknown } = {},
+): Promise<Response> {
   const headers = { authorization: `Bearer ${token}`, 'x-basecrm-device-uuid': 'd1' }
   return fetch(service.url + path, { method, headers, body: body === undefined ? null : JSON.stringify(body) })
 }
@@ -65,7 +71,10 @@ describe('tidegate serve', { timeout: 60_000 }, () => {
     const service = await start([...SAMPLE, '--token', 'T', '--token', 'U'], { TIDEGATE_TOKENS: 'V, W' })
     for (const token of ['T', 'U', 'V', 'W']) {
       const answer = await call(service, 'POST', '/v2/sync/start', { token })
-      expect([answer.status, answer.headers.get('x-tidegate')]).toEqual([201, expect.stringContaining('"device":"new"')])
+      expect([answer.status, answer.headers.get('x-tidegate')]).toEqual([
+        201,
+        expect.stringContaining('"device":"new"'),
+      ])
     }
     expect((await call(service, 'POST', '/v2/sync/start', { token: 'X' })).status).toBe(401)
     expect(await service.stop('SIGINT')).toBe(0)
@@ -79,10 +88,25 @@ describe('tidegate serve', { timeout: 60_000 }, () => {
   })
 
   it('RATE-1 CORS-1 FAQ-6.1 takes rate, origins and the delay of acknowledgements', async () => {
-    const service = await start([...SAMPLE, '--token', 'T', '--rate', '20', '--origin', 'https://app.example', '--ack-delay', '600000', '--page-size', '1000'])
+    const service = await start([
+      ...SAMPLE,
+      '--token',
+      'T',
+      '--rate',
+      '20',
+      '--origin',
+      'https://app.example',
+      '--ack-delay',
+      '600000',
+      '--page-size',
+      '1000',
+    ])
     const keys = await takeAll(service)
     expect((await call(service, 'POST', '/v2/sync/ack', { body: { data: { ack_keys: keys } } })).status).toBe(202)
-    const preflight = await fetch(`${service.url}/v2/sync/start`, { method: 'OPTIONS', headers: { origin: 'https://app.example' } })
+    const preflight = await fetch(`${service.url}/v2/sync/start`, {
+      method: 'OPTIONS',
+      headers: { origin: 'https://app.example' },
+    })
     expect(preflight.headers.get('access-control-allow-origin')).toBe('https://app.example')
     const starts = await Promise.all(Array.from({ length: 60 }, () => call(service, 'POST', '/v2/sync/start')))
     const statuses = starts.map((answer) => answer.status)
@@ -94,7 +118,9 @@ describe('tidegate serve', { timeout: 60_000 }, () => {
     const args = ['--store', `pglite:${data}`, '--token', 'T']
     const first = await start([...args, ...SAMPLE, '--ack-delay', '600000'])
     const keys = await takeAll(first)
-    expect((await call(first, 'POST', '/v2/sync/ack', { body: { data: { ack_keys: keys.slice(0, 300) } } })).status).toBe(202)
+    expect(
+      (await call(first, 'POST', '/v2/sync/ack', { body: { data: { ack_keys: keys.slice(0, 300) } } })).status,
+    ).toBe(202)
     expect((await call(first, 'PUT', '/v2/contacts/1', { body: { data: { name: 'after' } } })).status).toBe(200)
     await first.stop('SIGKILL')
     const second = await start(args)
@@ -139,7 +165,11 @@ describe('tidegate serve', { timeout: 60_000 }, () => {
       await command.run(['serve', '--port', '0', '--import', path.join(folder, 'none')]),
       await command.run(['serve', '--port', port]),
     ]
-    expect(failures.map(({ code, out }) => [code, out])).toEqual([[1, ''], [1, ''], [1, '']])
+    expect(failures.map(({ code, out }) => [code, out])).toEqual([
+      [1, ''],
+      [1, ''],
+      [1, ''],
+    ])
     const [line, none, inUse] = failures.map(({ err }) => err.trim())
     expect(line).toBe('tidegate: Nothing was imported. Line 2: data must be an object')
     expect(none).toMatch(/^tidegate: Nothing was imported\. .*cannot be read: ENOENT[^\n]*$/)

@@ -39,7 +39,11 @@ const clients: readonly Client[] = [
   {
     name: 'Ruby 2.0.0',
     common: [
-      'User-Agent: BaseCRM/V2 Ruby/2.0.0', 'Accept: application/json', 'X-Client-Type: api', 'X-Client-Version: 2.0.0', 'X-Device-Id: none',
+      'User-Agent: BaseCRM/V2 Ruby/2.0.0',
+      'Accept: application/json',
+      'X-Client-Type: api',
+      'X-Client-Version: 2.0.0',
+      'X-Device-Id: none',
     ],
     start: ['Content-Type: application/x-www-form-urlencoded', 'Content-Length: 0'],
     parse: (answer) => (isJson(answer) ? JSON.parse(answer.body) : null),
@@ -79,13 +83,20 @@ beforeAll(async () => {
     }),
     { port: 0 },
   )
-  await store.importRecords('acme', [1, 2, 3, 4, 5].map((id) => ({ type: 'contact', data: { id, name: `é ${id}` } })))
+  await store.importRecords(
+    'acme',
+    [1, 2, 3, 4, 5].map((id) => ({ type: 'contact', data: { id, name: `é ${id}` } })),
+  )
 })
 
 afterAll(() => server.close())
 
 describe.each(clients)('COMPAT-1 $name', (client) => {
-  const common = ['Host: sync.example.test', `Authorization: Bearer ${TOKEN}`, `X-Basecrm-Device-UUID: ${DEVICE}-${client.name.slice(0, 4)}`]
+  const common = [
+    'Host: sync.example.test',
+    `Authorization: Bearer ${TOKEN}`,
+    `X-Basecrm-Device-UUID: ${DEVICE}-${client.name.slice(0, 4)}`,
+  ]
   const send = (line: string, more: readonly string[] = [], body = '') =>
     sendRaw(server.port, [`${line} HTTP/1.1`, ...common, ...client.common, ...more], body)
 
@@ -117,7 +128,11 @@ describe.each(clients)('COMPAT-1 $name', (client) => {
       ids.push(...body.items.map((item: { data: { id: number } }) => item.data.id))
       const keys = body.items.map((item: { meta: { sync: { ack_key: string } } }) => item.meta.sync.ack_key)
       const json = JSON.stringify({ data: { ack_keys: keys } })
-      const acked = await send('POST /v2/sync/ack', ['Content-Type: application/json', `Content-Length: ${Buffer.byteLength(json)}`], json)
+      const acked = await send(
+        'POST /v2/sync/ack',
+        ['Content-Type: application/json', `Content-Length: ${Buffer.byteLength(json)}`],
+        json,
+      )
       expect(client.parse(acked)).toBeNull()
       expect(acked.status).toBe(202)
     }
@@ -140,7 +155,11 @@ describe.each(clients)('COMPAT-1 $name', (client) => {
 
   it('ACK-7 sends an empty list of keys without harm', async () => {
     const json = '{"data":{"ack_keys":[]}}'
-    const answer = await send('POST /v2/sync/ack', ['Content-Type: application/json', `Content-Length: ${json.length}`], json)
+    const answer = await send(
+      'POST /v2/sync/ack',
+      ['Content-Type: application/json', `Content-Length: ${json.length}`],
+      json,
+    )
     expect([answer.status, answer.body, answer.headers.has('Content-Type')]).toEqual([202, '', false])
   })
 })

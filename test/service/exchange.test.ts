@@ -60,12 +60,18 @@ describe('access', () => {
       const answer = await createService({ store }).call(method, path, { token: `only-${scope}` })
       expect([answer.status, problemCode(answer.json)]).toEqual([403, 'insufficient_scope'])
     }
-    const allowed = await createService().call(method, path, { token: `only-${needed}`, body: { data: { ack_keys: [] } } })
+    const allowed = await createService().call(method, path, {
+      token: `only-${needed}`,
+      body: { data: { ack_keys: [] } },
+    })
     expect(allowed.status).not.toBe(403)
   })
 
   it.each(['Bearer', 'bearer', 'BEARER', 'bEaReR'])('AUTH-2 takes the scheme in any case: %s', async (scheme) => {
-    const answer = await createService().call('POST', '/v2/sync/start', { token: null, headers: { authorization: `${scheme} T` } })
+    const answer = await createService().call('POST', '/v2/sync/start', {
+      token: null,
+      headers: { authorization: `${scheme} T` },
+    })
     expect(answer.status).toBe(204)
   })
 
@@ -94,7 +100,9 @@ describe('access', () => {
     expect(items.map((item) => item.data['id'])).toEqual([1, 2])
     await service.ack(items.map((item) => item.meta.sync.ack_key))
     sees = ['east']
-    expect((await service.drain()).map((item) => [item.data, item.meta.sync.event_type])).toEqual([[{ id: 2 }, 'deleted']])
+    expect((await service.drain()).map((item) => [item.data, item.meta.sync.event_type])).toEqual([
+      [{ id: 2 }, 'deleted'],
+    ])
   })
 })
 
@@ -136,12 +144,17 @@ describe('errors', () => {
     await service.store.close()
     service.advance(1000)
     expect(await service.start()).toMatchObject({ status: 503, headers: { 'Retry-After': '5' } })
-    await expect(service.store.openSession({ account: 'a', user: 'u', device: 'd' }, [], 1)).rejects.toBeInstanceOf(StoreClosedError)
+    await expect(service.store.openSession({ account: 'a', user: 'u', device: 'd' }, [], 1)).rejects.toBeInstanceOf(
+      StoreClosedError,
+    )
   })
 
   it('S17 a failing store is a 500 without details, and the log names no data', async () => {
     const store = createMemoryStore()
-    const failing: SyncStore = { ...store, openSession: () => Promise.reject(new TypeError('select secret from table')) }
+    const failing: SyncStore = {
+      ...store,
+      openSession: () => Promise.reject(new TypeError('select secret from table')),
+    }
     const service = createService({ store: failing })
     const answer = await service.start()
     expect([answer.status, problemCode(answer.json)]).toEqual([500, 'server_error'])
@@ -189,19 +202,27 @@ describe('every answer', () => {
     expect((await createService().call('POST', '/v2/sync/start', { headers: { accept } })).status).toBe(status)
   })
 
-  it.each(['/', '/v2', '/v2/sync', '/v2/sync/start/x', '/v1/sync/start', '/v2/Cities', '/v2/cities/1/2', '/v2/%ff', '/v2/cities/%ff'])(
-    'ERR-1 there is nothing at %s',
-    async (path) => {
-      const answer = await createService().call('GET', path)
-      expect([answer.status, problemCode(answer.json)]).toEqual([404, 'incorrect_path'])
-    },
-  )
+  it.each([
+    '/',
+    '/v2',
+    '/v2/sync',
+    '/v2/sync/start/x',
+    '/v1/sync/start',
+    '/v2/Cities',
+    '/v2/cities/1/2',
+    '/v2/%ff',
+    '/v2/cities/%ff',
+  ])('ERR-1 there is nothing at %s', async (path) => {
+    const answer = await createService().call('GET', path)
+    expect([answer.status, problemCode(answer.json)]).toEqual([404, 'incorrect_path'])
+  })
 
   it('COMPAT-1 FAQ-0 in the vendor profile has none of our headers and ignores Idempotency-Key', async () => {
     const service = createService({ profile: 'vendor', origins: ['*'] })
     const headers = { 'Idempotency-Key': 'k1', origin: 'https://app.example' }
     const answers = [await service.start()]
-    for (let at = 0; at < 2; at++) answers.push(await service.call('POST', '/v2/cities', { body: { data: { id: 77, name: 'a' } }, headers }))
+    for (let at = 0; at < 2; at++)
+      answers.push(await service.call('POST', '/v2/cities', { body: { data: { id: 77, name: 'a' } }, headers }))
     answers.push(await service.start(), await service.call('PUT', '/v2/cities/1', { body: { data: { name: 'b' } } }))
     answers.push(await service.call('DELETE', '/v2/cities/1'), await service.call('OPTIONS', '/v2/cities', { headers }))
     expect(answers.map((answer) => answer.status)).toEqual([204, 200, 200, 201, 200, 204, 204])

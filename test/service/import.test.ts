@@ -25,7 +25,8 @@ const SAMPLE = 'test/support/sample.ndjson'
 
 describe('import', () => {
   it('R37 reads one record a line, blank lines and the last line without an end included', () => {
-    const text = '{"type":"contact","data":{"id":1}}\n\n{"type":"deal","data":{"id":"x"},"scopes":["east"]}\r\n{"type":"note","data":{"id":2}}'
+    const text =
+      '{"type":"contact","data":{"id":1}}\n\n{"type":"deal","data":{"id":"x"},"scopes":["east"]}\r\n{"type":"note","data":{"id":2}}'
     expect(parseRecords(bytes(text))).toEqual([
       { type: 'contact', data: { id: 1 } },
       { type: 'deal', data: { id: 'x' }, scopes: ['east'] },
@@ -54,7 +55,11 @@ describe('import', () => {
   })
 
   it('R37 names a line that is not UTF-8', () => {
-    const text = [...bytes('{"type":"contact","data":{"id":1}}\n{"type":"contact","data":{"id":2,"n":"'), 0xff, ...bytes('"}}\n')]
+    const text = [
+      ...bytes('{"type":"contact","data":{"id":1}}\n{"type":"contact","data":{"id":2,"n":"'),
+      0xff,
+      ...bytes('"}}\n'),
+    ]
     expect(() => parseRecords(Uint8Array.from(text))).toThrow(/^Line 2: /)
   })
 

@@ -12,7 +12,10 @@ afterEach(async () => {
 })
 
 function options(): ServiceOptions {
-  return { store: createMemoryStore(), authorize: (token) => (token === 'T' ? { account: 'a', user: 'u', scopes: ['sync', 'read', 'write'] } : null) }
+  return {
+    store: createMemoryStore(),
+    authorize: (token) => (token === 'T' ? { account: 'a', user: 'u', scopes: ['sync', 'read', 'write'] } : null),
+  }
 }
 
 async function serve(more: Partial<ServiceOptions> = {}): Promise<SyncServer> {
@@ -28,7 +31,9 @@ describe('node server', () => {
     const { port } = await serve()
     const answer = await sendRaw(port, ['POST /v2/sync/start HTTP/1.1', ...AUTH])
     expect(answer.status).toBe(204)
-    expect([...answer.headers.keys()]).toEqual(expect.arrayContaining(['X-Request-Id', 'X-Tidegate', 'X-Tidegate-Account', 'Cache-Control']))
+    expect([...answer.headers.keys()]).toEqual(
+      expect.arrayContaining(['X-Request-Id', 'X-Tidegate', 'X-Tidegate-Account', 'Cache-Control']),
+    )
     expect([...answer.headers.keys()].map((name) => name.toLowerCase())).not.toContain('content-type')
     expect(answer.body).toBe('')
   })
@@ -43,11 +48,16 @@ describe('node server', () => {
     const { port } = await serve()
     const envelope = '{"data":{"ack_keys":[""]}}'
     const body = (size: number) => envelope.replace('""', `"${'k'.repeat(size - envelope.length)}"`)
-    const post = (size: number) => sendRaw(port, ['POST /v2/sync/ack HTTP/1.1', ...AUTH, `Content-Length: ${size}`], body(size))
+    const post = (size: number) =>
+      sendRaw(port, ['POST /v2/sync/ack HTTP/1.1', ...AUTH, `Content-Length: ${size}`], body(size))
     expect((await post(1024 * 1024)).status).toBe(202)
     expect((await post(1024 * 1024 + 1)).status).toBe(413)
     const chunk = `100000\r\n${'x'.repeat(0x100000)}\r\n`
-    const chunked = await sendRaw(port, ['POST /v2/sync/ack HTTP/1.1', ...AUTH, 'Transfer-Encoding: chunked'], `${chunk}${chunk}0\r\n\r\n`)
+    const chunked = await sendRaw(
+      port,
+      ['POST /v2/sync/ack HTTP/1.1', ...AUTH, 'Transfer-Encoding: chunked'],
+      `${chunk}${chunk}0\r\n\r\n`,
+    )
     expect(chunked.status).toBe(413)
   })
 
@@ -74,7 +84,14 @@ describe('node server', () => {
     ]
     expect(odd.map((answer) => answer.status)).toEqual([404, 404, 404, 204])
     await sendRaw(port, ['POST /v2/sync/ack HTTP/1.1', ...AUTH, 'Content-Length: 50'], '{"data"')
-    expect((await fetch(`${url}/v2/sync/start`, { method: 'POST', headers: { authorization: 'Bearer T', 'x-basecrm-device-uuid': 'd' } })).status).toBe(204)
+    expect(
+      (
+        await fetch(`${url}/v2/sync/start`, {
+          method: 'POST',
+          headers: { authorization: 'Bearer T', 'x-basecrm-device-uuid': 'd' },
+        })
+      ).status,
+    ).toBe(204)
   })
 
   it('ends cleanly: requests under way are answered, then nothing listens any more', async () => {
@@ -89,7 +106,10 @@ describe('node server', () => {
         return { account: 'a', user: 'u', scopes: ['sync'] }
       },
     })
-    const request = fetch(`${server.url}/v2/sync/start`, { method: 'POST', headers: { authorization: 'Bearer T', 'x-basecrm-device-uuid': 'd' } })
+    const request = fetch(`${server.url}/v2/sync/start`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer T', 'x-basecrm-device-uuid': 'd' },
+    })
     await inside
     const closing = server.close()
     release()
@@ -100,7 +120,10 @@ describe('node server', () => {
 
   it('does not wait for ever for a request that never ends', async () => {
     const server = await serve({ authorize: () => new Promise(() => {}) })
-    const request = fetch(`${server.url}/v2/sync/start`, { method: 'POST', headers: { authorization: 'Bearer T' } }).catch(() => 'cut')
+    const request = fetch(`${server.url}/v2/sync/start`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer T' },
+    }).catch(() => 'cut')
     await server.close(10)
     expect(await request).toBe('cut')
   })
@@ -109,7 +132,10 @@ describe('node server', () => {
 describe('fetch handler', () => {
   const call = (path: string, init: RequestInit = {}) =>
     createSyncHandler(options())(
-      new Request(`https://sync.example.test${path}`, { ...init, headers: { authorization: 'Bearer T', 'x-basecrm-device-uuid': 'd' } }),
+      new Request(`https://sync.example.test${path}`, {
+        ...init,
+        headers: { authorization: 'Bearer T', 'x-basecrm-device-uuid': 'd' },
+      }),
     )
 
   it('ACK-1 S11 reads the body of a Request, and refuses one above the limit', async () => {
@@ -119,7 +145,10 @@ describe('fetch handler', () => {
   })
 
   it('START-1 FETCH-6 makes a Response without a body or content type where there is none', async () => {
-    for (const response of [await call('/v2/sync/start', { method: 'POST' }), await call('/v2/sync/x/queues/main', { method: 'HEAD' })]) {
+    for (const response of [
+      await call('/v2/sync/start', { method: 'POST' }),
+      await call('/v2/sync/x/queues/main', { method: 'HEAD' }),
+    ]) {
       expect(response.body).toBeNull()
     }
     const started = await call('/v2/sync/start', { method: 'POST' })

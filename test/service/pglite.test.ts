@@ -33,9 +33,15 @@ describe('pglite in a folder', { timeout: 60_000 }, () => {
   it('R37 FAQ-1.3 FAQ-6.0 keeps objects, devices, keys taken in, sessions and answers over a restart', async () => {
     const folder = path.join(root, 'kept', 'deeper')
     const first = await createPgliteStore({ folder })
-    await first.importRecords('a', [1, 2, 3].map((id) => ({ type: 'city', data: { id } })))
+    await first.importRecords(
+      'a',
+      [1, 2, 3].map((id) => ({ type: 'city', data: { id } })),
+    )
     const items = await fetchAll(first)
-    await first.acceptAcks(device, items.slice(0, 1).map((item) => item.ackKey))
+    await first.acceptAcks(
+      device,
+      items.slice(0, 1).map((item) => item.ackKey),
+    )
     const opened = await first.openSession({ ...device, device: 'd2' }, EVERYONE, 100)
     const written = await first.write({ account: 'a', user: 'u' }, { kind: 'create', type: 'city', data: {} }, 'key')
     await first.close()
@@ -50,7 +56,9 @@ describe('pglite in a folder', { timeout: 60_000 }, () => {
     const session = opened.kind === 'opened' ? opened.session : ''
     const page = await second.takePage({ ...device, device: 'd2' }, session, { limit: 10, bytes: 1e6, sees: EVERYONE })
     expect(page.kind === 'page' && page.items.map((item) => item.id)).toEqual(['1', '2', '3'])
-    expect(await second.write({ account: 'a', user: 'u' }, { kind: 'create', type: 'city', data: {} }, 'key')).toEqual(written)
+    expect(await second.write({ account: 'a', user: 'u' }, { kind: 'create', type: 'city', data: {} }, 'key')).toEqual(
+      written,
+    )
     await second.close()
     await second.close()
   })
@@ -78,7 +86,10 @@ describe('pglite in a folder', { timeout: 60_000 }, () => {
     expect(one.epoch).not.toBe(other.epoch)
     const items = await fetchAll(one)
     await fetchAll(other)
-    await other.acceptAcks(device, items.map((item) => item.ackKey))
+    await other.acceptAcks(
+      device,
+      items.map((item) => item.ackKey),
+    )
     await other.workOffAcks()
     expect(await fetchAll(other)).toHaveLength(1)
     await one.close()
@@ -88,7 +99,11 @@ describe('pglite in a folder', { timeout: 60_000 }, () => {
 
 describe('folder lock', () => {
   it('R37 takes over the lock of a process that is gone, and of an earlier one with this number', async () => {
-    for (const [name, content] of [['gone', '99999999 x\n'], ['own', `${process.pid} x\n`], ['empty', '']] as const) {
+    for (const [name, content] of [
+      ['gone', '99999999 x\n'],
+      ['own', `${process.pid} x\n`],
+      ['empty', ''],
+    ] as const) {
       const folder = path.join(root, `lock-${name}`)
       await mkdir(folder)
       await writeFile(path.join(folder, 'tidegate.lock'), content)

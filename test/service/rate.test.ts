@@ -3,7 +3,7 @@ import { createRateLimit } from '../../src/service/rate.ts'
 import { createService } from './support/service.ts'
 
 describe('rate limit', () => {
-  it('RATE-1 R12 lets a second\'s worth through at once, then as many as time fills up again', () => {
+  it("RATE-1 R12 lets a second's worth through at once, then as many as time fills up again", () => {
     let time = 0
     const limit = createRateLimit(10, () => time)
     const burst = () => Array.from({ length: 20 }, () => limit.wait('a')).filter((wait) => wait === 0).length

@@ -18,7 +18,10 @@ describe('create', () => {
     expect((await create({ id: 'own-id' })).json.data).toEqual({ id: 'own-id' })
     expect((await create({ id: null, name: 'a' })).json.data).toEqual({ id: 1, name: 'a' })
     const taken = await create({ id: '1' })
-    expect([taken.status, taken.json.errors[0].error]).toEqual([422, expect.objectContaining({ code: 'already_exists', field: '/id', resource: 'deal' })])
+    expect([taken.status, taken.json.errors[0].error]).toEqual([
+      422,
+      expect.objectContaining({ code: 'already_exists', field: '/id', resource: 'deal' }),
+    ])
     for (const id of [1.5, {}, '', 'x'.repeat(201), true]) expect((await create({ id })).status).toBe(422)
   })
 
@@ -43,7 +46,9 @@ describe('create', () => {
   })
 
   it('AUTH-3 what a user with scopes creates, that user sees', async () => {
-    const service = createService({ authorize: () => ({ account: 'acme', user: 'ann', scopes: ['sync', 'read', 'write'], sees: ['east'] }) })
+    const service = createService({
+      authorize: () => ({ account: 'acme', user: 'ann', scopes: ['sync', 'read', 'write'], sees: ['east'] }),
+    })
     await service.call('POST', '/v2/deals', { body: { data: { name: 'mine' } } })
     expect((await service.call('GET', '/v2/deals/1')).status).toBe(200)
     expect(await service.drain()).toHaveLength(1)
@@ -63,7 +68,11 @@ describe('update and delete', () => {
     const service = createService()
     await seed(service, 1)
     await service.ack(keysOf(await service.drain()))
-    expect((await service.call('PUT', '/v2/cities/1', { body: { data: { name: 'City 1' } } })).headers['X-Tidegate-Revision']).toBe('1')
+    expect(
+      (await service.call('PUT', '/v2/cities/1', { body: { data: { name: 'City 1' } } })).headers[
+        'X-Tidegate-Revision'
+      ],
+    ).toBe('1')
     expect((await service.start()).status).toBe(204)
   })
 
@@ -82,7 +91,11 @@ describe('update and delete', () => {
     const service = createService()
     await seed(service, 1)
     expect((await service.call('PUT', '/v2/cities/1', { body: { data: { id: 2 } } })).status).toBe(422)
-    expect((await service.call('PUT', '/v2/cities/1', { body: { data: { id: '1', a: 1 } } })).json.data).toEqual({ id: 1, name: 'City 1', a: 1 })
+    expect((await service.call('PUT', '/v2/cities/1', { body: { data: { id: '1', a: 1 } } })).json.data).toEqual({
+      id: 1,
+      name: 'City 1',
+      a: 1,
+    })
   })
 
   it('ITEM-7 takes ids of any characters in the path', async () => {
@@ -124,7 +137,8 @@ describe('idempotency', () => {
   it('R17 keys belong to account and user, not to a token', async () => {
     const service = createService()
     const ids = []
-    for (const token of ['T', 'other-token-of-ann', 'bob']) ids.push((await post(service, { name: 'a' }, 'k1', token)).json.data.id)
+    for (const token of ['T', 'other-token-of-ann', 'bob'])
+      ids.push((await post(service, { name: 'a' }, 'k1', token)).json.data.id)
     expect(ids).toEqual([1, 1, 2])
   })
 
@@ -132,15 +146,25 @@ describe('idempotency', () => {
     const service = createService()
     await seed(service, 1)
     const repeat = async (method: string, key: string, body?: object) => {
-      const call = () => service.call(method, '/v2/cities/1', { ...(body && { body }), headers: { 'Idempotency-Key': key } })
+      const call = () =>
+        service.call(method, '/v2/cities/1', { ...(body && { body }), headers: { 'Idempotency-Key': key } })
       return [await call(), await call()].map(({ status, headers }) => [status, headers['X-Tidegate-Revision']])
     }
-    expect(await repeat('PUT', 'u', { data: { name: 'x' } })).toEqual([[200, '2'], [200, '2']])
-    expect(await repeat('DELETE', 'd')).toEqual([[204, '3'], [204, '3']])
+    expect(await repeat('PUT', 'u', { data: { name: 'x' } })).toEqual([
+      [200, '2'],
+      [200, '2'],
+    ])
+    expect(await repeat('DELETE', 'd')).toEqual([
+      [204, '3'],
+      [204, '3'],
+    ])
   })
 
   it.each(['', 'a b', 'é', 'x'.repeat(201)])('S11 refuses a key that is none: %j', async (key) => {
-    const answer = await createService().call('POST', '/v2/deals', { body: { data: {} }, headers: { 'Idempotency-Key': key } })
+    const answer = await createService().call('POST', '/v2/deals', {
+      body: { data: {} },
+      headers: { 'Idempotency-Key': key },
+    })
     expect([answer.status, answer.json.errors[0].error.code]).toEqual([400, 'invalid_header'])
   })
 })
@@ -150,7 +174,9 @@ describe('list', () => {
     const service = createService()
     await seed(service, 60)
     const { json } = await service.call('GET', '/v2/cities?page=2')
-    expect(json.items.map((item: { data: { id: number } }) => item.data.id)).toEqual(Array.from({ length: 25 }, (_, index) => 26 + index))
+    expect(json.items.map((item: { data: { id: number } }) => item.data.id)).toEqual(
+      Array.from({ length: 25 }, (_, index) => 26 + index),
+    )
     expect(json.items[0]).toEqual({ data: { id: 26, name: 'City 26' }, meta: { type: 'city' } })
     const url = 'https://sync.example.test/v2/cities?page='
     expect(json.meta).toEqual({
@@ -163,36 +189,58 @@ describe('list', () => {
         next_page: `${url}3&per_page=25`,
       },
     })
-    expect(Object.keys((await service.call('GET', '/v2/cities?page=3')).json.meta.links)).toEqual(['self', 'first_page', 'prev_page'])
+    expect(Object.keys((await service.call('GET', '/v2/cities?page=3')).json.meta.links)).toEqual([
+      'self',
+      'first_page',
+      'prev_page',
+    ])
   })
 
   it('WRITE-1 takes order and ids', async () => {
     const service = createService()
     await seed(service, 12)
     const ids = async (query: string) =>
-      (await service.call('GET', `/v2/cities?${query}`)).json.items.map((item: { data: { id: number } }) => item.data.id)
+      (await service.call('GET', `/v2/cities?${query}`)).json.items.map(
+        (item: { data: { id: number } }) => item.data.id,
+      )
     expect(await ids('per_page=3&sort_by=id:desc')).toEqual([12, 11, 10])
     expect(await ids('per_page=3&sort_by=name')).toEqual([1, 10, 11])
     expect(await ids('ids=3,2,99')).toEqual([2, 3])
     expect((await service.call('GET', '/v2/nothings')).json).toMatchObject({ items: [], meta: { count: 0 } })
   })
 
-  it.each(['page=0', 'page=x', 'per_page=0', 'per_page=101', 'per_page=1.5', 'sort_by=', 'sort_by=id:up', 'sort_by=:asc'])(
-    'WRITE-1 S11 refuses %s',
-    async (query) => {
-      const answer = await createService().call('GET', `/v2/cities?${query}`)
-      expect([answer.status, answer.json.errors[0].error.code]).toEqual([400, 'invalid_param'])
-    },
-  )
+  it.each([
+    'page=0',
+    'page=x',
+    'per_page=0',
+    'per_page=101',
+    'per_page=1.5',
+    'sort_by=',
+    'sort_by=id:up',
+    'sort_by=:asc',
+  ])('WRITE-1 S11 refuses %s', async (query) => {
+    const answer = await createService().call('GET', `/v2/cities?${query}`)
+    expect([answer.status, answer.json.errors[0].error.code]).toEqual([400, 'invalid_param'])
+  })
 })
 
 describe('paths', () => {
-  it.each(['contact', 'city', 'company', 'deal', 'box', 'address', 'branch', 'house', 'day', 'loss_reason', 'text_message', 'sms_quiz'])(
-    'WRITE-1 finds the type of the path of %s',
-    (type) => {
-      expect(typeOfPath(pluralOf(type), {})).toBe(type)
-    },
-  )
+  it.each([
+    'contact',
+    'city',
+    'company',
+    'deal',
+    'box',
+    'address',
+    'branch',
+    'house',
+    'day',
+    'loss_reason',
+    'text_message',
+    'sms_quiz',
+  ])('WRITE-1 finds the type of the path of %s', (type) => {
+    expect(typeOfPath(pluralOf(type), {})).toBe(type)
+  })
 
   it('WRITE-1 takes irregular plurals by option', async () => {
     const service = createService({ plurals: { person: 'people' } })

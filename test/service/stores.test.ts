@@ -19,10 +19,13 @@ function kept(store: SyncStore): SyncStore {
 
 describe('memory', () => conformance(it, (options) => kept(createMemoryStore(options))))
 
-describe('pglite', { timeout: 60_000 }, () => conformance(it, async (options) => kept(await createPgliteStore(options))))
+describe('pglite', { timeout: 60_000 }, () =>
+  conformance(it, async (options) => kept(await createPgliteStore(options))),
+)
 
 describe('memory over HTTP', () =>
   conformance(it, async (options) => kept(await createRemoteStore(createMemoryStore(options)))))
 
 describe('pglite over HTTP', { timeout: 60_000 }, () =>
-  conformance(it, async (options) => kept(await createRemoteStore(await createPgliteStore(options)))))
+  conformance(it, async (options) => kept(await createRemoteStore(await createPgliteStore(options)))),
+)

@@ -29,7 +29,10 @@ describe('start', () => {
         queues: [
           {
             data: { name: 'main', pages: 3, total_count: 5 },
-            meta: { type: 'sync_queue', links: { self: `https://sync.example.test/v2/sync/${json.data.id}/queues/main` } },
+            meta: {
+              type: 'sync_queue',
+              links: { self: `https://sync.example.test/v2/sync/${json.data.id}/queues/main` },
+            },
           },
         ],
       },
@@ -39,12 +42,15 @@ describe('start', () => {
     expect(readSession(json)).toEqual({ id: json.data.id, estimate: 5 })
   })
 
-  it.each([undefined, '', '{}', '{"data":{}}', 'a=b', '{broken'])('START-2 takes any body or none: %j', async (body) => {
-    const service = createService()
-    await seed(service, 1)
-    const headers = { 'Content-Type': 'application/x-www-form-urlencoded' }
-    expect((await service.call('POST', '/v2/sync/start', { body, headers })).status).toBe(201)
-  })
+  it.each([undefined, '', '{}', '{"data":{}}', 'a=b', '{broken'])(
+    'START-2 takes any body or none: %j',
+    async (body) => {
+      const service = createService()
+      await seed(service, 1)
+      const headers = { 'Content-Type': 'application/x-www-form-urlencoded' }
+      expect((await service.call('POST', '/v2/sync/start', { body, headers })).status).toBe(201)
+    },
+  )
 
   it('START-1 has no effect on the ledger: starts without fetching change nothing', async () => {
     const service = createService()
@@ -58,7 +64,15 @@ describe('start', () => {
     await seed(service, 1)
     const first = await service.start()
     expect(readCapabilities(first.headers['X-Tidegate'] ?? null)).toEqual({
-      version: 1, epoch: 'epoch-1', lanes: 4, rate: 50, idempotencyDays: 90, revisionOnWrite: true, clientIds: true, nudge: false, device: 'new',
+      version: 1,
+      epoch: 'epoch-1',
+      lanes: 4,
+      rate: 50,
+      idempotencyDays: 90,
+      revisionOnWrite: true,
+      clientIds: true,
+      nudge: false,
+      device: 'new',
     })
     await service.ack(keysOf(await service.drain()))
     const idle = await service.start()
@@ -81,7 +95,8 @@ describe('start', () => {
 
   it('R22 names the account without telling it, the same for every user and token of it', async () => {
     const service = createService()
-    const nameFor = async (token: string) => (await service.call('POST', '/v2/sync/start', { token })).headers['X-Tidegate-Account']
+    const nameFor = async (token: string) =>
+      (await service.call('POST', '/v2/sync/start', { token })).headers['X-Tidegate-Account']
     const name = await nameFor('T')
     expect(name).toMatch(/^[0-9a-f]{32}$/)
     expect(name).not.toContain('acme')
@@ -115,14 +130,23 @@ describe('device', () => {
     expect(answer.json.errors[0].error.code).toBe('invalid_header')
   })
 
-  it.each(['x', '5f1b2c3d4e5f6', 'd290f1ee-6c54-4b07-90e6-d701748f0851', '!~'.repeat(64)])('DEV-3 O-20 takes any visible name: %s', async (device) => {
-    expect((await createService().start(device)).status).toBe(204)
-  })
+  it.each(['x', '5f1b2c3d4e5f6', 'd290f1ee-6c54-4b07-90e6-d701748f0851', '!~'.repeat(64)])(
+    'DEV-3 O-20 takes any visible name: %s',
+    async (device) => {
+      expect((await createService().start(device)).status).toBe(204)
+    },
+  )
 
-  it.each(['', 'a b', 'é', 'x'.repeat(129)])('DEV-3 O-20 S11 refuses a blank, long or unprintable name: %j', async (device) => {
-    const answer = await createService().call('POST', '/v2/sync/start', { device: null, headers: { 'X-Basecrm-Device-UUID': device } })
-    expect(answer.status).toBe(400)
-  })
+  it.each(['', 'a b', 'é', 'x'.repeat(129)])(
+    'DEV-3 O-20 S11 refuses a blank, long or unprintable name: %j',
+    async (device) => {
+      const answer = await createService().call('POST', '/v2/sync/start', {
+        device: null,
+        headers: { 'X-Basecrm-Device-UUID': device },
+      })
+      expect(answer.status).toBe(400)
+    },
+  )
 
   it('DEV-2 FAQ-1.2 sends everything to an unknown name', async () => {
     const service = createService()
@@ -149,7 +173,8 @@ describe('device', () => {
     }
     const nobody = await shape({}, '/v2/sync/00000000-0000-4000-8000-000000000000/queues/main')
     expect(nobody).toEqual([404, expect.objectContaining({ code: 'not_found' })])
-    for (const options of [{ device: 'd2' }, { token: 'bob' }, { token: 'stranger' }]) expect(await shape(options)).toEqual(nobody)
+    for (const options of [{ device: 'd2' }, { token: 'bob' }, { token: 'stranger' }])
+      expect(await shape(options)).toEqual(nobody)
     expect((await service.call('GET', path)).status).toBe(200)
   })
 })
@@ -210,7 +235,10 @@ describe('fetch', () => {
     const service = createService()
     await seed(service, 1)
     const { id } = (await service.start()).json.data
-    expect(await service.call('GET', `/v2/sync/${id}/queues/other`)).toMatchObject({ status: 404, json: { errors: [{ error: { code: 'not_found' } }] } })
+    expect(await service.call('GET', `/v2/sync/${id}/queues/other`)).toMatchObject({
+      status: 404,
+      json: { errors: [{ error: { code: 'not_found' } }] },
+    })
     expect((await service.call('GET', `/v2/sync/${id}/queues/main`)).status).toBe(200)
   })
 
@@ -219,9 +247,12 @@ describe('fetch', () => {
     await seed(service, 20)
     const path = `/v2/sync/${(await service.start()).json.data.id}/queues/main`
     const answers = await Promise.all(Array.from({ length: 9 }, () => service.call('GET', path)))
-    const ids = answers.flatMap((answer) => (answer.json?.items ?? []).map((item: { data: { id: number } }) => item.data.id))
+    const ids = answers.flatMap((answer) =>
+      (answer.json?.items ?? []).map((item: { data: { id: number } }) => item.data.id),
+    )
     expect(ids.sort((a: number, b: number) => a - b)).toEqual(Array.from({ length: 20 }, (_, index) => index + 1))
-    expect(answers.map((answer) => answer.status).sort()).toEqual([200, 200, 200, 200, 200, 200, 200, 204, 204])
+    expect(answers.filter((answer) => answer.status === 200)).toHaveLength(7)
+    expect(answers.filter((answer) => answer.status === 204)).toHaveLength(2)
   })
 
   it('FETCH-5 O-2 a session idle for more than an hour is gone, and a new start brings everything', async () => {
@@ -256,8 +287,15 @@ describe('fetch', () => {
     await seed(service, 3)
     const started = await service.start()
     const page = await service.call('GET', `/v2/sync/${started.json.data.id}/queues/main`)
-    expect(page.json.items.map((item: { data: unknown }) => item.data)).toEqual([{ id: 1, name: 'City 1', shown: 'city to ann' }])
-    expect(page.json.meta).toEqual({ type: 'collection', count: 1, count_left: 1, failed_objects: [{ type: 'city', id: 2 }] })
+    expect(page.json.items.map((item: { data: unknown }) => item.data)).toEqual([
+      { id: 1, name: 'City 1', shown: 'city to ann' },
+    ])
+    expect(page.json.meta).toEqual({
+      type: 'collection',
+      count: 1,
+      count_left: 1,
+      failed_objects: [{ type: 'city', id: 2 }],
+    })
     expect(readPage(page.json)?.failed).toBe(1)
     await service.ack(keysOf(await service.drain()))
     broken = false
@@ -289,7 +327,10 @@ describe('fetch', () => {
     })
     await seed(service, 2)
     const path = `/v2/sync/${(await service.start()).json.data.id}/queues/main`
-    expect((await service.call('GET', path)).json).toMatchObject({ items: [], meta: { failed_objects: [{ id: 1 }, { id: 2 }] } })
+    expect((await service.call('GET', path)).json).toMatchObject({
+      items: [],
+      meta: { failed_objects: [{ id: 1 }, { id: 2 }] },
+    })
     expect((await service.call('GET', path)).status).toBe(204)
   })
 
@@ -311,7 +352,10 @@ describe('fetch', () => {
   it('R11 O-6 a page is capped at its bytes', async () => {
     const service = createService({ pageSize: 1000 })
     const text = 'x'.repeat(100_000)
-    await service.store.importRecords('acme', Array.from({ length: 25 }, (_, id) => ({ type: 'doc', data: { id, text } })))
+    await service.store.importRecords(
+      'acme',
+      Array.from({ length: 25 }, (_, id) => ({ type: 'doc', data: { id, text } })),
+    )
     const path = `/v2/sync/${(await service.start()).json.data.id}/queues/main`
     const sizes = []
     for (let page = await service.call('GET', path); page.status === 200; page = await service.call('GET', path)) {
@@ -374,7 +418,8 @@ describe('acknowledge', () => {
     expect((await service.ack(Array.from({ length: LONG_ACK }, () => key))).status).toBe(202)
     const tooMany = await service.ack(Array.from({ length: LONG_ACK + 1 }, () => 'k'))
     expect([tooMany.status, tooMany.json.errors[0].error.code]).toEqual([422, 'incorrect_payload'])
-    const body = (size: number) => JSON.stringify({ data: { ack_keys: ['k'.repeat(size - '{"data":{"ack_keys":[""]}}'.length)] } })
+    const body = (size: number) =>
+      JSON.stringify({ data: { ack_keys: ['k'.repeat(size - '{"data":{"ack_keys":[""]}}'.length)] } })
     expect((await service.call('POST', '/v2/sync/ack', { body: body(1024 * 1024) })).status).toBe(202)
     expect((await service.call('POST', '/v2/sync/ack', { body: body(1024 * 1024 + 1) })).status).toBe(413)
   })
@@ -427,7 +472,10 @@ describe('acknowledge', () => {
     const store = createMemoryStore()
     let fails = true
     const service = createService({
-      store: { ...store, workOffAcks: async (options) => (fails ? Promise.reject(new Error('disk')) : store.workOffAcks(options)) },
+      store: {
+        ...store,
+        workOffAcks: async (options) => (fails ? Promise.reject(new Error('disk')) : store.workOffAcks(options)),
+      },
       ackDelayMs: 0,
     })
     await seed(service, 1)

@@ -1,6 +1,15 @@
 /** What the conformance cases are written with: a user's device as a peer of the store, and two assertions. */
 import { canonicalJson } from '../data.ts'
-import { EVERYONE, type DeviceRef, type HandedItem, type ImportRecord, type SyncStore, type WriteOp, type WriteResult } from '../store.ts'
+import {
+  EVERYONE,
+  type DeviceRef,
+  type HandedItem,
+  type ImportRecord,
+  type JsonObject,
+  type SyncStore,
+  type WriteOp,
+  type WriteResult,
+} from '../store.ts'
 
 export interface Bench {
   readonly store: SyncStore
@@ -59,12 +68,16 @@ export function peer({ store, account }: Bench, device: string, options: PeerOpt
   async function fetchAll(): Promise<readonly HandedItem[]> {
     const session = await start()
     const items: HandedItem[] = []
-    for (let next = session && (await page(session)); session !== null && next; next = await page(session)) items.push(...next)
+    for (let next = session && (await page(session)); session !== null && next; next = await page(session))
+      items.push(...next)
     return items
   }
 
   async function ack(items: readonly HandedItem[]): Promise<void> {
-    await store.acceptAcks(ref, items.map((item) => item.ackKey))
+    await store.acceptAcks(
+      ref,
+      items.map((item) => item.ackKey),
+    )
     await store.workOffAcks()
   }
 
@@ -92,6 +105,16 @@ export function rename(bench: Bench, id: string, name: string): Promise<WriteRes
 
 export function remove(bench: Bench, id: string): Promise<WriteResult> {
   return write(bench, { kind: 'delete', type: 'city', id })
+}
+
+/** A create of a city. */
+export function create(data: JsonObject): WriteOp {
+  return { kind: 'create', type: 'city', data }
+}
+
+/** A written object as [id, revision, data]; else why it was not. */
+export function outcome(result: WriteResult): unknown {
+  return result.kind === 'written' ? [result.object.id, result.object.revision, result.object.data] : result.kind
 }
 
 /** Items as `event id`, for comparing what a device is told. */

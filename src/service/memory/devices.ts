@@ -50,7 +50,16 @@ export function createDevice(ref: DeviceRef, numbers: Numbers, { secret, life, s
   const { account, user } = ref
   const keys = createAckKeys(secret, ref, life)
   return {
-    account, user, keys, sees, firstSeq: numbers.lastSeq, seen: 0, lastSeen: now, candidates: new Set(), acked: new Map(), newest: null,
+    account,
+    user,
+    keys,
+    sees,
+    firstSeq: numbers.lastSeq,
+    seen: 0,
+    lastSeen: now,
+    candidates: new Set(),
+    acked: new Map(),
+    newest: null,
   }
 }
 

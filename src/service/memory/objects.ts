@@ -1,5 +1,14 @@
 /** The objects of one account in memory, their numbers, and the log of their changes. */
-import { importEntries, planWrite, requestedId, upsert, withId, type Change, type ImportEntry, type ObjectState } from '../change.ts'
+import {
+  importEntries,
+  planWrite,
+  requestedId,
+  upsert,
+  withId,
+  type Change,
+  type ImportEntry,
+  type ObjectState,
+} from '../change.ts'
 import { fromJson } from '../data.ts'
 import { naturalId } from '../identity.ts'
 import type { Placed } from '../pending.ts'

@@ -5,22 +5,34 @@ import { findDevice } from './devices.ts'
 import type { SessionDeps } from './sessions.ts'
 import type { SqlRunner } from './sql.ts'
 
-export async function acceptAcks(sql: SqlRunner, ref: DeviceRef, keys: readonly string[], deps: SessionDeps): Promise<void> {
+export async function acceptAcks(
+  sql: SqlRunner,
+  ref: DeviceRef,
+  keys: readonly string[],
+  deps: SessionDeps,
+): Promise<void> {
   const device = await findDevice(sql, ref, deps.now(), deps.terms)
   if (device === undefined) return
   const reader = createAckKeys(deps.secret, ref, device.no)
   const acks = keys.map((key) => reader.read(key)).filter((ack) => ack !== null)
   if (acks.length === 0) return
-  await sql.query(`insert into ack_inbox (device, taken_at, objects, revisions) values ($1, $2, $3::text::bigint[], $4::text::bigint[])`, [
-    device.no,
-    deps.now(),
-    `{${acks.map(({ object }) => object).join(',')}}`,
-    `{${acks.map(({ revision }) => revision).join(',')}}`,
-  ])
+  await sql.query(
+    `insert into ack_inbox (device, taken_at, objects, revisions) values ($1, $2, $3::text::bigint[], $4::text::bigint[])`,
+    [
+      device.no,
+      deps.now(),
+      `{${acks.map(({ object }) => object).join(',')}}`,
+      `{${acks.map(({ revision }) => revision).join(',')}}`,
+    ],
+  )
 }
 
 /** The acknowledged revision is the highest seen, in whatever order and how often keys come (S5). */
-export async function workOffAcks(tx: SqlRunner, { device: ref, minAgeMs = 0, limit }: WorkOff, deps: SessionDeps): Promise<void> {
+export async function workOffAcks(
+  tx: SqlRunner,
+  { device: ref, minAgeMs = 0, limit }: WorkOff,
+  deps: SessionDeps,
+): Promise<void> {
   const device = ref === undefined ? undefined : await findDevice(tx, ref, deps.now(), deps.terms)
   if (ref !== undefined && device === undefined) return
   await tx.query(

@@ -13,7 +13,12 @@ export interface DeviceRow {
 const COLUMNS = 'no, first_seq, watermark, sees, last_seen'
 
 /** The device if it is known and was not silent for too long (O-22). */
-export async function findDevice(sql: SqlRunner, ref: DeviceRef, now: number, terms: Terms): Promise<DeviceRow | undefined> {
+export async function findDevice(
+  sql: SqlRunner,
+  ref: DeviceRef,
+  now: number,
+  terms: Terms,
+): Promise<DeviceRow | undefined> {
   const [row] = await sql.query<DeviceRow>(
     `select ${COLUMNS} from devices where account = $1 and username = $2 and name = $3 and last_seen >= $4`,
     [ref.account, ref.user, ref.device, now - terms.device],
@@ -21,7 +26,12 @@ export async function findDevice(sql: SqlRunner, ref: DeviceRef, now: number, te
   return row
 }
 
-export async function registerDevice(tx: SqlRunner, ref: DeviceRef, sees: readonly string[], now: number): Promise<DeviceRow> {
+export async function registerDevice(
+  tx: SqlRunner,
+  ref: DeviceRef,
+  sees: readonly string[],
+  now: number,
+): Promise<DeviceRow> {
   await dropDevice(tx, ref)
   return one<DeviceRow>(
     tx,
@@ -54,7 +64,12 @@ export async function dropSilentDevices(tx: SqlRunner, before: number): Promise<
  * noted as owed and gets a new revision, so that its deletion is newer than what the device holds; what came
  * back although its deletion was acknowledged gets one too. Then every object is looked at anew.
  */
-export async function changeSight(tx: SqlRunner, account: string, device: DeviceRow, sees: readonly string[]): Promise<void> {
+export async function changeSight(
+  tx: SqlRunner,
+  account: string,
+  device: DeviceRow,
+  sees: readonly string[],
+): Promise<void> {
   const lost = `o.account = $1 and o.scopes && $2::text[] and not o.scopes && $3::text[]`
   const scopes = [account, device.sees, sees]
   await tx.query(

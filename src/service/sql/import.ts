@@ -17,7 +17,11 @@ export async function importRecords(
   progress: (done: number) => void,
 ): Promise<{ readonly changed: number }> {
   const entries = importEntries(records)
-  const { known } = await one<{ known: boolean }>(tx, `select exists (select from objects where account = $1) as known`, [account])
+  const { known } = await one<{ known: boolean }>(
+    tx,
+    `select exists (select from objects where account = $1) as known`,
+    [account],
+  )
   let changed = 0
   for (let at = 0; at < entries.length; at += BATCH) {
     const batch = entries.slice(at, at + BATCH)
@@ -36,7 +40,12 @@ interface Written {
   readonly moved: boolean
 }
 
-async function importBatch(tx: SqlRunner, account: string, batch: readonly ImportEntry[], states: ReadonlyMap<string, ObjectState>): Promise<number> {
+async function importBatch(
+  tx: SqlRunner,
+  account: string,
+  batch: readonly ImportEntry[],
+  states: ReadonlyMap<string, ObjectState>,
+): Promise<number> {
   const written: Written[] = []
   for (const entry of batch) {
     const change = upsert(states.get(nameOf(entry)), entry.json, entry.scopes)
@@ -73,7 +82,11 @@ interface StateRow extends Omit<ObjectState, 'json'> {
   readonly data: string
 }
 
-async function readStates(tx: SqlRunner, account: string, batch: readonly ImportEntry[]): Promise<ReadonlyMap<string, ObjectState>> {
+async function readStates(
+  tx: SqlRunner,
+  account: string,
+  batch: readonly ImportEntry[],
+): Promise<ReadonlyMap<string, ObjectState>> {
   const rows = await tx.query<StateRow>(
     `select o.type, o.id, o.revision, o.dead, o.data, o.scopes, o.ever from unnest($2::text[], $3::text[]) u(type, id)
      join objects o on o.account = $1 and o.type = u.type and o.id = u.id`,

@@ -20,7 +20,13 @@ interface ObjectRow {
   readonly ever: readonly string[]
 }
 
-export async function write(tx: SqlRunner, writer: Writer, op: WriteOp, key: string | undefined, deps: WriteDeps): Promise<WriteResult> {
+export async function write(
+  tx: SqlRunner,
+  writer: Writer,
+  op: WriteOp,
+  key: string | undefined,
+  deps: WriteDeps,
+): Promise<WriteResult> {
   if (key === undefined) return apply(tx, writer, op)
   const scope = [writer.account, writer.user, key]
   const print = fingerprint(op)
@@ -60,7 +66,12 @@ async function apply(tx: SqlRunner, { account, sees }: Writer, op: WriteOp): Pro
   return { kind: 'written', object: storedOf(op.type, id, state) }
 }
 
-async function keep(tx: SqlRunner, name: readonly string[], { revision, dead, json, scopes, ever }: ObjectState, moved: boolean): Promise<void> {
+async function keep(
+  tx: SqlRunner,
+  name: readonly string[],
+  { revision, dead, json, scopes, ever }: ObjectState,
+  moved: boolean,
+): Promise<void> {
   await tx.query(
     `insert into objects as o (account, type, id, revision, seq, moved_revision, moved_seq, dead, data, scopes, ever)
      select $1, $2, $3, $4, seq, 0, 0, $5, $6, $7::text[], $8::text[] from nextval('changes') as seq
@@ -72,7 +83,11 @@ async function keep(tx: SqlRunner, name: readonly string[], { revision, dead, js
 }
 
 /** The id of a create and the create with that id in its data. Numbers once given are never given again. */
-async function identified(tx: SqlRunner, account: string, op: WriteOp & { kind: 'create' }): Promise<{ readonly id: string; readonly ready: WriteOp }> {
+async function identified(
+  tx: SqlRunner,
+  account: string,
+  op: WriteOp & { kind: 'create' },
+): Promise<{ readonly id: string; readonly ready: WriteOp }> {
   const id = requestedId(op)
   if (id !== null) {
     await reserveIds(tx, account, op.type, naturalId(id))
@@ -97,7 +112,13 @@ export async function reserveIds(tx: SqlRunner, account: string, type: string, h
   )
 }
 
-export async function read(sql: SqlRunner, account: string, sees: readonly string[], type: string, id: string): Promise<StoredObject | null> {
+export async function read(
+  sql: SqlRunner,
+  account: string,
+  sees: readonly string[],
+  type: string,
+  id: string,
+): Promise<StoredObject | null> {
   const [row] = await sql.query<ObjectRow>(
     `select revision, dead, data from objects where account = $1 and type = $2 and id = $3 and not dead and scopes && $4::text[]`,
     [account, type, id, sees],
@@ -135,11 +156,19 @@ export async function list(
   const rows = await sql.query<ListRow>(`select id, revision, dead, data ${visible}`, params)
   const sorted = rows
     .map((row) => ({ id: row.id, object: storedOf(type, row.id, { ...row, json: row.data }) }))
-    .map(({ id, object }) => ({ id, object, field: (name: string) => (object.data && Object.hasOwn(object.data, name) ? object.data[name] : undefined) }))
+    .map(({ id, object }) => ({
+      id,
+      object,
+      field: (name: string) => (object.data && Object.hasOwn(object.data, name) ? object.data[name] : undefined),
+    }))
     .sort(compareBy(sortBy))
   return { count, objects: sorted.slice(offset, offset + perPage).map(({ object }) => object) }
 }
 
-function storedOf(type: string, id: string, { revision, dead, json }: Pick<ObjectState, 'revision' | 'dead' | 'json'>): StoredObject {
+function storedOf(
+  type: string,
+  id: string,
+  { revision, dead, json }: Pick<ObjectState, 'revision' | 'dead' | 'json'>,
+): StoredObject {
   return { type, id, revision, data: dead ? null : fromJson(json) }
 }

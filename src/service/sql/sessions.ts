@@ -7,7 +7,15 @@ import { createAckKeys } from '../ack-key.ts'
 import { fromJson, toJson } from '../data.ts'
 import { keyFieldsOf } from '../identity.ts'
 import { sameScopes, scopeSet } from '../pending.ts'
-import { ENVELOPE_BYTES, type DeviceRef, type HandedItem, type OpenedSession, type PageLimits, type TakenPage, type Terms } from '../store.ts'
+import {
+  ENVELOPE_BYTES,
+  type DeviceRef,
+  type HandedItem,
+  type OpenedSession,
+  type PageLimits,
+  type TakenPage,
+  type Terms,
+} from '../store.ts'
 import { changeSight, findDevice, registerDevice, type DeviceRow } from './devices.ts'
 import { pendingSql } from './pending.ts'
 import { one, type SqlRunner } from './sql.ts'
@@ -28,7 +36,10 @@ export async function openSession(
   { now, uuid, terms }: SessionDeps,
 ): Promise<OpenedSession> {
   const time = now()
-  await tx.query(`delete from sessions where used_at < $1 or started_at < $2`, [time - terms.sessionIdle, time - terms.sessionLife])
+  await tx.query(`delete from sessions where used_at < $1 or started_at < $2`, [
+    time - terms.sessionIdle,
+    time - terms.sessionLife,
+  ])
   const known = await findDevice(tx, ref, time, terms)
   const { active } = await one<{ active: number }>(
     tx,
@@ -43,7 +54,13 @@ export async function openSession(
   if (sightChanged) await changeSight(tx, ref.account, device, sees)
   await tx.query(`update devices set sees = $2::text[], last_seen = $3 where no = $1`, [device.no, sees, time])
   const session = uuid()
-  const pending = await fillQueue(tx, ref.account, { ...device, sees, watermark: sightChanged ? 0 : device.watermark }, session, time)
+  const pending = await fillQueue(
+    tx,
+    ref.account,
+    { ...device, sees, watermark: sightChanged ? 0 : device.watermark },
+    session,
+    time,
+  )
   return pending === 0 ? { kind: 'nothing', deviceIsNew } : { kind: 'opened', session, pending, deviceIsNew }
 }
 
@@ -51,7 +68,13 @@ export async function openSession(
  * Stores the queue, moves the device's watermark up to it, and says how long it is. The watermark is a
  * parameter, not a column to join, so that the planner sees how little is above it.
  */
-async function fillQueue(tx: SqlRunner, account: string, device: DeviceRow, session: string, time: number): Promise<number> {
+async function fillQueue(
+  tx: SqlRunner,
+  account: string,
+  device: DeviceRow,
+  session: string,
+  time: number,
+): Promise<number> {
   await tx.query(`update sessions set newest = false where device = $1 and newest`, [device.no])
   const { total } = await one<{ total: number }>(
     tx,
@@ -111,7 +134,12 @@ export async function takePage(
     if (slice.full) break
   }
   const drained = items.length === 0
-  await tx.query(`update sessions set position = $2, used_at = $3, drained = $4 where id = $1`, [session, position, time, drained])
+  await tx.query(`update sessions set position = $2, used_at = $3, drained = $4 where id = $1`, [
+    session,
+    position,
+    time,
+    drained,
+  ])
   if (!drained) return { kind: 'page', items, left: row.total - position }
   await tx.query(`delete from session_parts where session = $1`, [session])
   return { kind: 'drained' }

@@ -11,7 +11,11 @@ export interface Sql extends SqlRunner {
 }
 
 /** The first row of a statement that always has one. */
-export async function one<Row extends object>(sql: SqlRunner, text: string, params: readonly unknown[] = []): Promise<Row> {
+export async function one<Row extends object>(
+  sql: SqlRunner,
+  text: string,
+  params: readonly unknown[] = [],
+): Promise<Row> {
   const [row] = await sql.query<Row>(text, params)
   if (row === undefined) throw new Error('A statement that always has a row had none.')
   return row

@@ -39,9 +39,13 @@ export async function createSqlStore(sql: Sql, options: SqlStoreOptions = {}): P
   const now = options.now ?? (() => Date.now())
   const terms = { ...defaultTerms, ...options.terms }
   await prepareDatabase(sql, uuid)
-  const meta = new Map((await sql.query<{ key: string; value: string }>(`select key, value from meta`)).map((row) => [row.key, row.value]))
+  const meta = new Map(
+    (await sql.query<{ key: string; value: string }>(`select key, value from meta`)).map((row) => [row.key, row.value]),
+  )
   if (meta.get('schema') !== String(SCHEMA_VERSION)) {
-    throw new Error(`The stored data has schema version ${meta.get('schema')}, this version of Tidegate needs ${SCHEMA_VERSION}.`)
+    throw new Error(
+      `The stored data has schema version ${meta.get('schema')}, this version of Tidegate needs ${SCHEMA_VERSION}.`,
+    )
   }
   const epoch = meta.get('epoch') ?? ''
   const deps: SessionDeps = { now, uuid, terms, secret: `${epoch} ${meta.get('secret')}` }
@@ -59,7 +63,8 @@ export async function createSqlStore(sql: Sql, options: SqlStoreOptions = {}): P
 
   return {
     epoch,
-    openSession: (device, sees, maxSessions) => transaction((tx) => openSession(tx, device, scopeSet(sees), maxSessions, deps)),
+    openSession: (device, sees, maxSessions) =>
+      transaction((tx) => openSession(tx, device, scopeSet(sees), maxSessions, deps)),
     takePage: (device, session, limits) => transaction((tx) => takePage(tx, device, session, limits, deps)),
     acceptAcks: (device, keys) => transaction((tx) => acceptAcks(tx, device, keys, deps)),
     workOffAcks: (workOff = {}) => transaction((tx) => workOffAcks(tx, workOff, deps)),

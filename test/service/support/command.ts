@@ -33,12 +33,17 @@ export async function compileCommand(): Promise<Command> {
   const folder = await mkdtemp(path.join(CACHE, 'tidegate-command-'))
   // Mistakes elsewhere in the sources are the type check's business.
   await new Promise<void>((resolve) => {
-    execFile('node', ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--outDir', folder], () => resolve())
+    execFile('node', ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--outDir', folder], () =>
+      resolve(),
+    )
   })
   const script = path.join(folder, 'service', 'cli.js')
 
   async function start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Running> {
-    const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } })
+    const child = spawn(process.execPath, [script, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    })
     const exit = once(child, 'exit')
     let err = ''
     child.stderr.on('data', (chunk) => (err += chunk))
@@ -69,7 +74,9 @@ export async function compileCommand(): Promise<Command> {
     start,
     run: (args) =>
       new Promise((resolve) => {
-        const child = execFile(process.execPath, [script, ...args], (_, out, err) => resolve({ code: child.exitCode, out, err }))
+        const child = execFile(process.execPath, [script, ...args], (_, out, err) =>
+          resolve({ code: child.exitCode, out, err }),
+        )
       }),
     remove: () => rm(folder, { recursive: true }),
   }

@@ -16,6 +16,8 @@ export async function sendRaw(port: number, lines: readonly string[], body = '')
   const text = Buffer.concat(chunks).toString('utf8')
   const [head = '', ...rest] = text.split('\r\n\r\n')
   const [first = '', ...headerLines] = head.split('\r\n')
-  const headers = new Map(headerLines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1).trim()]))
+  const headers = new Map(
+    headerLines.map((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1).trim()]),
+  )
   return { status: Number(first.split(' ')[1]), headers, body: rest.join('\r\n\r\n') }
 }

@@ -4,6 +4,7 @@
  * What the protocol has no call for (import, forget, the moment of working off) goes to the store directly.
  */
 import { pluralOf } from '../../../src/protocol/resource.ts'
+import { idOf } from '../../../src/service/identity.ts'
 import { createNodeListener, listen } from '../../../src/service/node.ts'
 import type { Access } from '../../../src/service/options.ts'
 import type { HandedItem, JsonObject, StoredObject, SyncStore } from '../../../src/service/store.ts'
@@ -16,7 +17,10 @@ interface Answer {
 
 interface Wire {
   readonly data: JsonObject
-  readonly meta: { readonly type: string; readonly sync: { readonly event_type: HandedItem['event']; readonly ack_key: string; readonly revision: number } }
+  readonly meta: {
+    readonly type: string
+    readonly sync: { readonly event_type: HandedItem['event']; readonly ack_key: string; readonly revision: number }
+  }
 }
 
 interface CallOptions {
@@ -39,11 +43,23 @@ export async function createRemoteStore(store: SyncStore): Promise<SyncStore> {
   const server = await listen(
     (request, response) => {
       // Each test says what page size, bytes and session limit the service is to have.
-      const [pageSize = 100, pageBytes = 1024 * 1024, maxSessions = 100] = String(request.headers['x-test-limits'] ?? '').split(',').map(Number)
+      const [pageSize = 100, pageBytes = 1024 * 1024, maxSessions = 100] = String(
+        request.headers['x-test-limits'] ?? '',
+      )
+        .split(',')
+        .map(Number)
       const key = [pageSize, pageBytes, maxSessions].join()
-      const listener = listeners.get(key) ?? createNodeListener({
-        store, authorize, pageSize, pageBytes, maxSessions, ackDelayMs: WORK_OFF_DELAY, background: () => {},
-      })
+      const listener =
+        listeners.get(key) ??
+        createNodeListener({
+          store,
+          authorize,
+          pageSize,
+          pageBytes,
+          maxSessions,
+          ackDelayMs: WORK_OFF_DELAY,
+          background: () => {},
+        })
       listeners.set(key, listener)
       listener(request, response)
     },
@@ -51,7 +67,9 @@ export async function createRemoteStore(store: SyncStore): Promise<SyncStore> {
   )
 
   async function call(access: Access, method: string, path: string, more: CallOptions = {}): Promise<Answer> {
-    const headers: Record<string, string> = { Authorization: `Bearer ${Buffer.from(JSON.stringify(access)).toString('base64url')}` }
+    const headers: Record<string, string> = {
+      Authorization: `Bearer ${Buffer.from(JSON.stringify(access)).toString('base64url')}`,
+    }
     if (more.device !== undefined) headers['X-Basecrm-Device-UUID'] = more.device
     if (more.key !== undefined) headers['Idempotency-Key'] = more.key
     headers['X-Test-Limits'] = (more.limits ?? DEFAULT_LIMITS).join()
@@ -68,7 +86,10 @@ export async function createRemoteStore(store: SyncStore): Promise<SyncStore> {
     epoch: store.epoch,
 
     async openSession({ account, user, device }, sees, maxSessions) {
-      const answer = await call(access(account, user, sees), 'POST', '/v2/sync/start', { device, limits: [100, 1024 * 1024, maxSessions] })
+      const answer = await call(access(account, user, sees), 'POST', '/v2/sync/start', {
+        device,
+        limits: [100, 1024 * 1024, maxSessions],
+      })
       if (answer.status === 429) return { kind: 'too_many' }
       const deviceIsNew = JSON.parse(answer.headers.get('X-Tidegate') ?? '{}').device === 'new'
       if (answer.status === 204) return { kind: 'nothing', deviceIsNew }
@@ -86,7 +107,10 @@ export async function createRemoteStore(store: SyncStore): Promise<SyncStore> {
     },
 
     async acceptAcks({ account, user, device }, keys) {
-      const answer = await call(access(account, user, undefined), 'POST', '/v2/sync/ack', { device, body: { data: { ack_keys: keys } } })
+      const answer = await call(access(account, user, undefined), 'POST', '/v2/sync/ack', {
+        device,
+        body: { data: { ack_keys: keys } },
+      })
       expectStatus(answer, 202)
     },
 
@@ -95,14 +119,22 @@ export async function createRemoteStore(store: SyncStore): Promise<SyncStore> {
       if ('scopes' in op && op.scopes !== undefined) return store.write({ account, user, sees }, op, key)
       const path = `/v2/${pluralOf(op.type)}${op.kind === 'create' ? '' : `/${encodeURIComponent(op.id)}`}`
       const method = { create: 'POST', update: 'PUT', delete: 'DELETE' }[op.kind]
-      const data = { create: 'data' in op ? op.data : undefined, update: 'patch' in op ? op.patch : undefined, delete: undefined }[op.kind]
-      const answer = await call(access(account, user, sees ?? ALL_SCOPES), method, path, { key, ...(data !== undefined && { body: { data } }) })
+      const data = {
+        create: 'data' in op ? op.data : undefined,
+        update: 'patch' in op ? op.patch : undefined,
+        delete: undefined,
+      }[op.kind]
+      const answer = await call(access(account, user, sees ?? ALL_SCOPES), method, path, {
+        key,
+        ...(data !== undefined && { body: { data } }),
+      })
       if (answer.status === 404) return { kind: 'missing' }
-      if (answer.status === 422) return { kind: JSON.parse(answer.text).errors[0].error.code === 'already_exists' ? 'exists' : 'key_reused' }
+      if (answer.status === 422)
+        return { kind: JSON.parse(answer.text).errors[0].error.code === 'already_exists' ? 'exists' : 'key_reused' }
       const written = answer.status === 204 ? null : (JSON.parse(expectStatus(answer, 200)).data as JsonObject)
       const object: StoredObject = {
         type: op.type,
-        id: String(written?.['id'] ?? ('id' in op ? op.id : '')),
+        id: written === null && 'id' in op ? String(op.id) : String(idOf(written?.['id'])),
         revision: Number(answer.headers.get('X-Tidegate-Revision')),
         data: written,
       }

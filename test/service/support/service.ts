@@ -72,13 +72,22 @@ export function createService(options: Partial<ServiceOptions> = {}): TestServic
     ...options,
   })
 
-  async function call(method: string, path: string, { token = 'T', device = 'd1', body, headers = {} }: CallOptions = {}): Promise<Answer> {
+  async function call(
+    method: string,
+    path: string,
+    { token = 'T', device = 'd1', body, headers = {} }: CallOptions = {},
+  ): Promise<Answer> {
     const sent = new Headers(headers)
     if (token !== null) sent.set('authorization', `Bearer ${token}`)
     if (device !== null) sent.set('x-basecrm-device-uuid', device)
     const text = body === undefined ? null : typeof body === 'string' ? body : JSON.stringify(body)
     const answer = await exchange({ method, url: `https://sync.example.test${path}`, headers: sent, body: text })
-    return { status: answer.status, headers: answer.headers, text: answer.body, json: answer.body && JSON.parse(answer.body) }
+    return {
+      status: answer.status,
+      headers: answer.headers,
+      text: answer.body,
+      json: answer.body && JSON.parse(answer.body),
+    }
   }
 
   const start = (device = 'd1'): Promise<Answer> => call('POST', '/v2/sync/start', { device })
@@ -114,7 +123,10 @@ export function createService(options: Partial<ServiceOptions> = {}): TestServic
 /** Cities 1 to `count` in an account. */
 export async function seed(service: TestService, count: number, account = 'acme'): Promise<void> {
   const ids = Array.from({ length: count }, (_, index) => index + 1)
-  await service.store.importRecords(account, ids.map((id) => ({ type: 'city', data: { id, name: `City ${id}` } })))
+  await service.store.importRecords(
+    account,
+    ids.map((id) => ({ type: 'city', data: { id, name: `City ${id}` } })),
+  )
 }
 
 export function keysOf(items: readonly WireItem[]): readonly string[] {
