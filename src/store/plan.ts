@@ -53,7 +53,9 @@ function planIndex(query: CompiledQuery, index: IndexSpec): { plan: Plan; score:
   const nextStretches = next === undefined ? undefined : query.fields.get(next)
   const { order } = query.query
   const oneStretch = (nextStretches?.length ?? 1) === 1
-  const ordered = order === undefined ? next === undefined : oneStretch && (order.field === next || (next === undefined && fields.includes(order.field)))
+  // Rows of equal sort key come by id, so no further field of the index may stand between the two.
+  const isLast = equal.length + 1 === fields.length
+  const ordered = order === undefined ? next === undefined : oneStretch && ((order.field === next && isLast) || (next === undefined && fields.includes(order.field)))
   const used = equal.length + (nextStretches === undefined ? 0 : 1)
   if (used === 0 && !(ordered && query.query.limit !== undefined)) return null
   const stretches = nextStretches ?? [undefined]
