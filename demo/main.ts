@@ -60,7 +60,10 @@ const map = createWorldMap({
     if (id === null) tip.hidden = true
     else sync.city.get(id).then((city) => city && pointedAt === id && showTip(city, at), () => undefined)
   },
-  onCount: (places) => setText(here, places === 0 ? 'No places yet' : `${count(places)} places`),
+  onCount: (many) => {
+    setText(here, many === 0 ? 'No places yet' : `${count(many)} places`)
+    places.setWhole(many)
+  },
 })
 
 function showTip(city: City, at: { readonly x: number; readonly y: number }): void {

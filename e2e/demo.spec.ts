@@ -214,6 +214,24 @@ test.describe('a smaller world', () => {
     await expect(page.locator('#card')).toBeHidden()
   })
 
+  test('the list reaches as far down as one scrolls, with few rows in the document', async ({ context }) => {
+    const page = await openWorld(context, world.url)
+    await whenHere(page, SOME)
+    await whenInSync(page)
+    const position = page.locator('#list').getByRole('option').last()
+    await expect
+      .poll(
+        async () => {
+          await page.locator('#list').evaluate((list) => list.scrollTo(0, list.scrollHeight))
+          return Number(await position.getAttribute('aria-posinset'))
+        },
+        { timeout: 20_000 },
+      )
+      .toBeGreaterThan(2000)
+    expect(await page.locator('#list [role=option]').count()).toBeLessThan(60)
+    await expect(position).toHaveAttribute('aria-setsize', String(SOME))
+  })
+
   test('a phone sees map, list and strip without scrolling sideways', async ({ browser }) => {
     const context = await browser.newContext({ viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true })
     const page = await openWorld(context, world.url)

@@ -168,7 +168,7 @@ export function createWorldMap(options: WorldMapOptions): WorldMap {
       backBusy = true
     }
     if (backBusy && back.work(points, palette.ink, late)) swap()
-    if (counted !== points.size) options.onCount((counted = points.size))
+    if (counted !== points.places) options.onCount((counted = points.places))
     if (labelsDue > 0 && now >= labelsDue && flight === null) {
       labelsDue = 0
       void labels.choose(points, view, size).then(wake, () => undefined)

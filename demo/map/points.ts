@@ -10,6 +10,8 @@ export type Field = 'id' | 'lon' | 'lat' | 'population'
 export interface Points {
   /** Slots ready to be drawn: [0, size). */
   readonly size: number
+  /** Slots that hold a place; a removed one leaves its slot empty. */
+  readonly places: number
   readonly xs: Float32Array
   readonly ys: Float32Array
   readonly populations: Float64Array
@@ -28,6 +30,7 @@ const PORTION = 250
 
 export function createPoints(): GrowingPoints {
   let size = 0
+  let places = 0
   let xs = new Float32Array(1024)
   let ys = new Float32Array(1024)
   let populations = new Float64Array(1024)
@@ -35,6 +38,8 @@ export function createPoints(): GrowingPoints {
 
   const take = ({ columns }: ColumnsSnapshot<Field>, slot: number): void => {
     const { x, y } = project(columns.lon[slot] ?? NaN, columns.lat[slot] ?? NaN)
+    const before = slot < size && !Number.isNaN(xs[slot])
+    places += Number(!Number.isNaN(x)) - Number(before)
     xs[slot] = x
     ys[slot] = y
     populations[slot] = columns.population[slot] ?? NaN
@@ -53,6 +58,9 @@ export function createPoints(): GrowingPoints {
   return {
     get size() {
       return size
+    },
+    get places() {
+      return places
     },
     get xs() {
       return xs
@@ -81,6 +89,7 @@ export function createPoints(): GrowingPoints {
     },
     clear: () => {
       size = 0
+      places = 0
     },
   }
 }

@@ -20,6 +20,8 @@ interface Question {
 }
 
 export interface Places {
+  /** The number of all places, which the map knows. */
+  readonly setWhole: (count: number) => void
   readonly choose: (id: number | null) => void
 }
 
@@ -35,6 +37,7 @@ export function createPlaces(city: CollectionApi<City>, onPick: (city: City) => 
   let question: Question = { prefix: '', country: '', order: 'population' }
   let limit = WINDOW
   let total = 0
+  let whole = 0
   let widening = false
   let stop: () => void = () => undefined
   let typing: ReturnType<typeof setTimeout> | undefined
@@ -57,12 +60,12 @@ export function createPlaces(city: CollectionApi<City>, onPick: (city: City) => 
     let first = fresh
     const before = stop
     const unsubscribe = live.subscribe(() => {
-      const { state, rows: answer } = live.getSnapshot()
+      const { state, rows: answer, error } = live.getSnapshot()
       if (state === 'loading') return
       widening = false
-      rows.show(answer, total, first)
+      rows.show(answer, first)
       empty.hidden = answer.length > 0
-      setText(empty, question.prefix === '' && question.country === '' ? 'The first places are on their way.' : 'There is no such place.')
+      setText(empty, error?.message ?? (unfiltered() ? 'The first places are on their way.' : 'There is no such place.'))
       first = false
       recountSoon()
     })
@@ -76,11 +79,13 @@ export function createPlaces(city: CollectionApi<City>, onPick: (city: City) => 
     limit *= 3
     follow(false)
   }
+  const unfiltered = (): boolean => question.prefix === '' && question.country === ''
   async function recount(aloud: boolean): Promise<void> {
     const mine = ++turn
-    const answer = await matching().count()
+    const answer = unfiltered() ? whole : await matching().count()
     if (mine !== turn) return
     total = answer
+    rows.setTotal(total)
     setText(found, words())
     if (aloud) setText(announcer, words())
   }
@@ -118,5 +123,11 @@ export function createPlaces(city: CollectionApi<City>, onPick: (city: City) => 
   setTimeout(() => country.append(...listCountries().map(({ code, name }) => new Option(name, code))))
   follow(true)
   recount(false).catch(() => undefined)
-  return { choose: rows.choose }
+  return {
+    choose: rows.choose,
+    setWhole: (places) => {
+      whole = places
+      if (unfiltered()) recount(false).catch(() => undefined)
+    },
+  }
 }

@@ -12,7 +12,9 @@ const AROUND = 6
 
 export interface Rows {
   /** `fresh`: another question was asked, so begin at the top. */
-  readonly show: (rows: readonly City[], total: number, fresh: boolean) => void
+  readonly show: (rows: readonly City[], fresh: boolean) => void
+  /** How many rows there are in all; more are asked for while fewer are here. */
+  readonly setTotal: (total: number) => void
   readonly choose: (id: number | null) => void
 }
 
@@ -129,15 +131,19 @@ export function createRows(box: HTMLElement, onPick: (city: City) => void, onNee
   new ResizeObserver(draw).observe(box)
 
   return {
-    show: (next, newTotal, fresh) => {
+    show: (next, fresh) => {
       if (fresh) {
         active = -1
         box.scrollTop = 0
       }
       rows = next
-      total = newTotal
       if (active >= rows.length) active = -1
       sheet.style.height = `${rows.length * ROW_HEIGHT}px`
+      draw()
+    },
+    setTotal: (next) => {
+      if (next === total) return
+      total = next
       draw()
     },
     choose: (id) => {

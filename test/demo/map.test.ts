@@ -66,6 +66,7 @@ describe('points', () => {
     const all = createPoints()
     expect(all.absorb(feed, inTime)).toBe(true)
     expect([...all.ids.slice(0, 3)]).toEqual([1, 2, 3])
+    expect(all).toMatchObject({ size: 4, places: 3 })
   })
 
   test('the nearest place is found, a larger one a little further away wins, a removed one is never found', () => {
@@ -86,6 +87,9 @@ describe('points', () => {
     expect(points.refresh(grown, 0)).toBe(true)
     expect(points.populations[0]).toBe(9_000_000)
     expect(points.refresh(grown, 99)).toBe(false)
+    expect(points.places).toBe(3)
+    points.refresh(feedOf([[NaN, NaN, NaN, NaN]]), 0)
+    expect(points.places).toBe(2)
   })
 
   test('the largest in a rectangle come first, those outside never', () => {
