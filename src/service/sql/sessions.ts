@@ -182,16 +182,18 @@ function sliceSql(alsoNow: boolean): string {
   running as (
     select *, sum(size) over (order by place) as total, row_number() over (order by place) as rank from waiting),
   fitting as (select * from running where rank <= $8 and (total <= $9 or ($10 and rank = 1)))
-  select (select count(*) from waiting) as waiting, count(*) as taken, max(place) as next, sum(size)::bigint as size,
+  select count(*) as taken, max(place) as last, sum(size)::bigint as size,
+    (select min(place) from waiting where place > coalesce((select max(place) from fitting), 0)) as following,
     string_agg(concat_ws(' ', n, revision, acked, state, type, id), E'\\n' order by place) as heads,
     string_agg(data, E'\\n' order by place) as texts
   from fitting`
 }
 
 interface SliceRow {
-  readonly waiting: number
   readonly taken: number
-  readonly next: number | null
+  /** Place of the last item taken, of the first waiting one that was not; places count from 1. */
+  readonly last: number | null
+  readonly following: number | null
   readonly size: number | null
   readonly heads: string | null
   readonly texts: string | null
@@ -204,13 +206,17 @@ async function readSlice(tx: SqlRunner, session: string, row: SessionRow, wanted
   const params = [session, part, from, to, row.device, row.seen, row.first_seq, wanted.limit, wanted.room, wanted.first]
   const alsoNow = !sameScopes(row.seen, wanted.sees)
   const slice = await one<SliceRow>(tx, sliceSql(alsoNow), alsoNow ? [...params, wanted.sees] : params)
-  const everything = slice.taken === slice.waiting
   return {
     entries: entriesOf(slice),
-    next: everything ? Math.min(row.total, part * PART + to) : (slice.next ?? wanted.position),
+    next: nextPosition(slice, wanted.limit) ?? Math.min(row.total, part * PART + to),
     size: slice.size ?? 0,
-    full: !everything,
+    full: slice.following !== null,
   }
+}
+
+/** Behind the last item of a full page, else before the item that had no room; null: everything was taken. */
+function nextPosition({ taken, last, following }: SliceRow, limit: number): number | null {
+  return taken === limit ? last : following === null ? null : following - 1
 }
 
 // Neither heads nor texts can hold a line break: ids and types have no control characters, JSON escapes them.
