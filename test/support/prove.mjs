@@ -23,7 +23,7 @@ const steps = [
     name: `All tests, ${kills} browser kills`,
     script: 'test',
     env: { KILLS: kills },
-    shows: /SIGKILL|^\d+ passed, \d+ failed$/,
+    shows: /^kills |^\d+ passed, \d+ failed$/,
   },
   { name: 'Sizes', script: 'size', shows: /gzip|Size:|Size limit:/ },
 ]
