@@ -5,7 +5,11 @@ export function byId<T extends Element>(id: string, type: abstract new (...args:
   throw new Error(`index.html has no ${type.name} with the id "${id}".`)
 }
 
-export function make<K extends keyof HTMLElementTagNameMap>(tag: K, className: string, parent?: Element): HTMLElementTagNameMap[K] {
+export function make<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  className: string,
+  parent?: Element,
+): HTMLElementTagNameMap[K] {
   const element = document.createElement(tag)
   element.className = className
   parent?.append(element)

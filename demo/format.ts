@@ -15,7 +15,11 @@ export function duration(ms: number): string {
 }
 
 export function bytes(value: number): string {
-  return value < 1e6 ? `${Math.round(value / 1e3)} kB` : value < 1e9 ? `${Math.round(value / 1e6)} MB` : `${(value / 1e9).toFixed(1)} GB`
+  return value < 1e6
+    ? `${Math.round(value / 1e3)} kB`
+    : value < 1e9
+      ? `${Math.round(value / 1e6)} MB`
+      : `${(value / 1e9).toFixed(1)} GB`
 }
 
 export function coordinates(lon: number, lat: number): string {

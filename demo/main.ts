@@ -53,12 +53,19 @@ const map = createWorldMap({
   names: async (ids) => (await sync.city.getMany(ids)).map((city) => city?.name),
   onPick: (id) => {
     if (id === null) return select(null)
-    sync.city.get(id).then((city) => city && select(city), () => undefined)
+    sync.city.get(id).then(
+      (city) => city && select(city),
+      () => undefined,
+    )
   },
   onHover: (id, at) => {
     pointedAt = id
     if (id === null) tip.hidden = true
-    else sync.city.get(id).then((city) => city && pointedAt === id && showTip(city, at), () => undefined)
+    else
+      sync.city.get(id).then(
+        (city) => city && pointedAt === id && showTip(city, at),
+        () => undefined,
+      )
   },
   onCount: (many) => {
     setText(here, many === 0 ? 'No places yet' : `${count(many)} places`)
@@ -67,7 +74,10 @@ const map = createWorldMap({
 })
 
 function showTip(city: City, at: { readonly x: number; readonly y: number }): void {
-  setText(tip, `${city.name}, ${countryName(city.country)} · ${city.population > 0 ? count(city.population) : 'population unknown'}`)
+  setText(
+    tip,
+    `${city.name}, ${countryName(city.country)} · ${city.population > 0 ? count(city.population) : 'population unknown'}`,
+  )
   tip.style.transform = `translate(${Math.round(at.x)}px, ${Math.round(at.y)}px)`
   tip.hidden = false
 }
@@ -94,7 +104,8 @@ byId('theme', HTMLButtonElement).addEventListener('click', theme.toggle)
 // Without a network there is no token either; with it, this page can always have one.
 const signIn = (): void => {
   const status = sync.status.getSnapshot()
-  if (status.phase === 'needs-auth' && status.error.code === 'token_failed' && !offline.get()) sync.resume().catch(() => undefined)
+  if (status.phase === 'needs-auth' && status.error.code === 'token_failed' && !offline.get())
+    sync.resume().catch(() => undefined)
 }
 offline.subscribe(signIn)
 addEventListener('online', signIn)

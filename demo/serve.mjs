@@ -19,7 +19,10 @@ async function main() {
   const server = createServer()
   const vite = options.dev ? await startVite(server) : null
   const service = vite === null ? await builtService() : await vite.ssrLoadModule('/src/service/index.ts')
-  const store = options.store === 'memory' ? service.createMemoryStore() : await service.createPgliteStore({ folder: options.store.slice('pglite:'.length) })
+  const store =
+    options.store === 'memory'
+      ? service.createMemoryStore()
+      : await service.createPgliteStore({ folder: options.store.slice('pglite:'.length) })
 
   const stop = async () => {
     server.close()

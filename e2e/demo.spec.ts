@@ -17,7 +17,8 @@ const serveWorld = (...args: string[]): Promise<Running> =>
 
 const whenHere = (page: Page, count: number): Promise<void> =>
   expect(page.locator('#here')).toHaveText(words(count), { timeout: 90_000 })
-const whenInSync = (page: Page): Promise<void> => expect(page.locator('#phase')).toHaveText('In sync', { timeout: 60_000 })
+const whenInSync = (page: Page): Promise<void> =>
+  expect(page.locator('#phase')).toHaveText('In sync', { timeout: 60_000 })
 const deviceOf = (page: Page): Promise<string | null> => page.evaluate(() => sync.status.getSnapshot().deviceId)
 
 async function chooseSaoPaulo(page: Page): Promise<void> {
@@ -42,7 +43,9 @@ interface TraceEvent {
 function pageTasks(trace: Buffer): number[] {
   const { traceEvents } = JSON.parse(trace.toString()) as { traceEvents: TraceEvent[] }
   const thread = ({ pid, tid }: TraceEvent): string => `${pid}:${tid}`
-  const mains = new Set(traceEvents.filter(({ name, args }) => name === 'thread_name' && args?.name === 'CrRendererMain').map(thread))
+  const mains = new Set(
+    traceEvents.filter(({ name, args }) => name === 'thread_name' && args?.name === 'CrRendererMain').map(thread),
+  )
   return traceEvents
     .filter((event) => event.ph === 'X' && event.name.endsWith('RunTask') && mains.has(thread(event)))
     .map(({ tdur }) => (tdur ?? 0) / 1000)
@@ -60,7 +63,9 @@ async function openWorld(context: BrowserContext, url: string): Promise<Page> {
 test.describe('all of it', () => {
   test.setTimeout(180_000)
 
-  test('every place arrives, equal to the source field by field (promise 2), and no task of the page takes 50 ms meanwhile (R39)', async ({ browser }) => {
+  test('every place arrives, equal to the source field by field (promise 2), and no task of the page takes 50 ms meanwhile (R39)', async ({
+    browser,
+  }) => {
     const world = await serveWorld()
     const context = await browser.newContext()
     try {
@@ -73,13 +78,18 @@ test.describe('all of it', () => {
       expect(tasks.filter((ms) => ms >= 50)).toEqual([])
       await whenInSync(page)
 
-      const rows = JSON.parse(await page.evaluate(async () => JSON.stringify(await sync.city.where({}).all()))) as City[]
+      const rows = JSON.parse(
+        await page.evaluate(async () => JSON.stringify(await sync.city.where({}).all())),
+      ) as City[]
       const byId = new Map(rows.map((row) => [row.id, row]))
       expect(rows.length).toBe(ALL)
       const wrong = cities.filter((city) => {
         const [lon, lat] = city.loc.coordinates
         const { cityId: id, name, country, population, featureCode, adminCode, altName } = city
-        return JSON.stringify(byId.get(id)) !== JSON.stringify({ id, name, country, population, lon, lat, featureCode, adminCode, altName })
+        return (
+          JSON.stringify(byId.get(id)) !==
+          JSON.stringify({ id, name, country, population, lon, lat, featureCode, adminCode, altName })
+        )
       })
       expect(wrong).toEqual([])
     } finally {
@@ -96,7 +106,9 @@ test.describe('a smaller world', () => {
   })
   test.afterAll(() => world.stop())
 
-  test('a reload shows the same places to the same device, at once and without asking for them again', async ({ context }) => {
+  test('a reload shows the same places to the same device, at once and without asking for them again', async ({
+    context,
+  }) => {
     const page = await openWorld(context, world.url)
     await whenHere(page, SOME)
     await whenInSync(page)
@@ -127,7 +139,9 @@ test.describe('a smaller world', () => {
     await whenInSync(page)
   })
 
-  test('what a second client changes at the server appears in the first, in the card and in the list', async ({ browser }) => {
+  test('what a second client changes at the server appears in the first, in the card and in the list', async ({
+    browser,
+  }) => {
     const [mine, theirs] = [await browser.newContext(), await browser.newContext()]
     const page = await openWorld(mine, world.url)
     await whenHere(page, SOME)
@@ -148,7 +162,9 @@ test.describe('a smaller world', () => {
     await theirs.close()
   })
 
-  test('a second tab shows the same, follows, and takes over when the first one closes (promise 7)', async ({ context }) => {
+  test('a second tab shows the same, follows, and takes over when the first one closes (promise 7)', async ({
+    context,
+  }) => {
     const page = await openWorld(context, world.url)
     await whenHere(page, SOME)
     await expect(page.locator('#role')).toHaveText('this tab syncs')
@@ -263,7 +279,15 @@ test.describe('its server', () => {
   test('takes the next port if its own is taken, and stops cleanly on Ctrl-C', async () => {
     const first = await serveWorld('--limit', '10')
     const { port } = new URL(first.url)
-    const second = await run(process.execPath, [join(root, 'demo/serve.mjs'), '--store', 'memory', '--limit', '10', '--port', port])
+    const second = await run(process.execPath, [
+      join(root, 'demo/serve.mjs'),
+      '--store',
+      'memory',
+      '--limit',
+      '10',
+      '--port',
+      port,
+    ])
     try {
       expect(Number(new URL(second.url).port)).toBeGreaterThan(Number(port))
       const exit = new Promise<number | null>((resolve) => second.process.once('exit', resolve))

@@ -17,7 +17,14 @@ const OFFSET = 10
 export interface Labels {
   /** Chooses names anew for a view at rest. */
   readonly choose: (points: Points, view: View, size: Size) => Promise<void>
-  readonly draw: (context: CanvasRenderingContext2D, points: Points, view: View, size: Size, colour: string, halo: string) => void
+  readonly draw: (
+    context: CanvasRenderingContext2D,
+    points: Points,
+    view: View,
+    size: Size,
+    colour: string,
+    halo: string,
+  ) => void
   readonly clear: () => void
 }
 
@@ -52,10 +59,15 @@ export function createLabels(lookup: NameLookup): Labels {
       const slots = largest(points, from.x, from.y, to.x, to.y, CANDIDATES)
       const names = await lookup(slots.map((slot) => points.ids[slot] ?? NaN))
       if (mine !== turn) return
-      shown = place(points, view, size, slots.flatMap((slot, at) => {
-        const name = names[at]
-        return name === undefined ? [] : [{ slot, name }]
-      }))
+      shown = place(
+        points,
+        view,
+        size,
+        slots.flatMap((slot, at) => {
+          const name = names[at]
+          return name === undefined ? [] : [{ slot, name }]
+        }),
+      )
     },
     draw: (context, points, view, size, colour, halo) => {
       context.font = FONT

@@ -43,7 +43,10 @@ export interface WorldMapOptions {
 export interface WorldMap {
   readonly setPalette: (palette: Palette) => void
   /** Rings a place. `fly` brings it into view. */
-  readonly select: (place: { readonly id: number; readonly lon: number; readonly lat: number } | null, fly: boolean) => void
+  readonly select: (
+    place: { readonly id: number; readonly lon: number; readonly lat: number } | null,
+    fly: boolean,
+  ) => void
   readonly zoomBy: (factor: number) => void
   readonly whole: () => void
 }
@@ -95,7 +98,14 @@ export function createWorldMap(options: WorldMapOptions): WorldMap {
     globe.setTransform(1, 0, 0, 1, 0, 0)
     globe.clearRect(0, 0, options.globe.width, options.globe.height)
     const scale = scaleOf(view, size) * ratio
-    globe.setTransform(scale, 0, 0, scale, (size.width / 2) * ratio - view.x * scale, (size.height / 2) * ratio - view.y * scale)
+    globe.setTransform(
+      scale,
+      0,
+      0,
+      scale,
+      (size.width / 2) * ratio - view.x * scale,
+      (size.height / 2) * ratio - view.y * scale,
+    )
     const trace = (line: readonly XY[]): void => {
       for (const [index, { x, y }] of line.entries()) {
         if (index === 0) globe.moveTo(x, y)
@@ -130,7 +140,8 @@ export function createWorldMap(options: WorldMapOptions): WorldMap {
     marks.clearRect(0, 0, size.width, size.height)
     const glowing = sparks.draw(marks, points, view, size, palette.spark, now)
     labels.draw(marks, points, view, size, palette.label, palette.halo)
-    if (hovered >= 0) ring(toPicture(view, size, { x: points.xs[hovered] ?? NaN, y: points.ys[hovered] ?? NaN }), 5, 1.25)
+    if (hovered >= 0)
+      ring(toPicture(view, size, { x: points.xs[hovered] ?? NaN, y: points.ys[hovered] ?? NaN }), 5, 1.25)
     if (selected !== null) ring(toPicture(view, size, selected.at), 7, 2)
     return glowing
   }
@@ -174,7 +185,8 @@ export function createWorldMap(options: WorldMapOptions): WorldMap {
       void labels.choose(points, view, size).then(wake, () => undefined)
     }
     const glowing = drawMarks(now)
-    if (!absorbed || !lit || backBusy || flight !== null || glowing || labelsDue > 0 || !sameView(front.view, view)) wake()
+    if (!absorbed || !lit || backBusy || flight !== null || glowing || labelsDue > 0 || !sameView(front.view, view))
+      wake()
   }
 
   function swap(): void {
@@ -243,7 +255,10 @@ export function createWorldMap(options: WorldMapOptions): WorldMap {
     if (slot === hovered) return
     hovered = slot
     marksDue = true
-    options.onHover(idOf(slot), slot < 0 ? at : toPicture(view, size, { x: points.xs[slot] ?? NaN, y: points.ys[slot] ?? NaN }))
+    options.onHover(
+      idOf(slot),
+      slot < 0 ? at : toPicture(view, size, { x: points.xs[slot] ?? NaN, y: points.ys[slot] ?? NaN }),
+    )
     wake()
   }
 

@@ -25,7 +25,10 @@ const BRIGHTEST = 9
 function ink(stops: readonly Stop[], exposure: number): Ink {
   const colours = Uint32Array.from({ length: STEPS }, (_, index) => {
     const tone = Math.log1p((exposure * index * BRIGHTEST) / STEPS) / Math.log1p(exposure * BRIGHTEST)
-    const upper = Math.max(1, stops.findIndex(([at]) => at >= tone))
+    const upper = Math.max(
+      1,
+      stops.findIndex(([at]) => at >= tone),
+    )
     const [from, to] = [stops[upper - 1], stops[upper]]
     if (from === undefined || to === undefined) return 0
     const share = Math.min(1, (tone - from[0]) / (to[0] - from[0]))

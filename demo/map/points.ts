@@ -112,7 +112,14 @@ export function nearest(points: Points, x: number, y: number, radius: number): n
 }
 
 /** The most populous slots within a rectangle of the world, largest first. */
-export function largest(points: Points, left: number, top: number, right: number, bottom: number, many: number): number[] {
+export function largest(
+  points: Points,
+  left: number,
+  top: number,
+  right: number,
+  bottom: number,
+  many: number,
+): number[] {
   const { xs, ys, populations, size } = points
   const found: number[] = []
   let least = 0

@@ -11,7 +11,14 @@ export interface Sparks {
   readonly arrived: (slot: number, now: number) => void
   readonly changed: (slot: number, now: number) => void
   /** Draws what still glows; false when all is dark again. */
-  readonly draw: (context: CanvasRenderingContext2D, points: Points, view: View, size: Size, colour: string, now: number) => boolean
+  readonly draw: (
+    context: CanvasRenderingContext2D,
+    points: Points,
+    view: View,
+    size: Size,
+    colour: string,
+    now: number,
+  ) => boolean
   readonly clear: () => void
 }
 

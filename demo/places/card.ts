@@ -54,7 +54,11 @@ export function createCard(city: CollectionApi<City>, onClose: () => void): Card
       city.where({ ...larger, country: row.country }).count(),
     ])
     if (shown !== row) return
-    put(fields.rank, `No. ${count(country + 1)} in ${countryName(row.country)}, no. ${count(world + 1)} on Earth`, false)
+    put(
+      fields.rank,
+      `No. ${count(country + 1)} in ${countryName(row.country)}, no. ${count(world + 1)} on Earth`,
+      false,
+    )
   }
 
   byId('card-close', HTMLButtonElement).addEventListener('click', onClose)

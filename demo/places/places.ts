@@ -56,7 +56,10 @@ export function createPlaces(city: CollectionApi<City>, onPick: (city: City) => 
   }
 
   function follow(fresh: boolean): void {
-    const live = matching().orderBy(question.order, question.order === 'population' ? 'desc' : 'asc').limit(limit).live()
+    const live = matching()
+      .orderBy(question.order, question.order === 'population' ? 'desc' : 'asc')
+      .limit(limit)
+      .live()
     let first = fresh
     const before = stop
     const unsubscribe = live.subscribe(() => {
@@ -65,7 +68,10 @@ export function createPlaces(city: CollectionApi<City>, onPick: (city: City) => 
       widening = false
       rows.show(answer, first)
       empty.hidden = answer.length > 0
-      setText(empty, error?.message ?? (unfiltered() ? 'The first places are on their way.' : 'There is no such place.'))
+      setText(
+        empty,
+        error?.message ?? (unfiltered() ? 'The first places are on their way.' : 'There is no such place.'),
+      )
       first = false
       recountSoon()
     })

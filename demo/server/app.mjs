@@ -29,7 +29,8 @@ export function createApp({ service, store, places, options, site }) {
   const token = randomBytes(24).toString('base64url')
   const handler = service.createSyncHandler({
     store,
-    authorize: async (given) => (given === token ? { account: ACCOUNT, user: USER, scopes: ['sync', 'read', 'write'] } : null),
+    authorize: async (given) =>
+      given === token ? { account: ACCOUNT, user: USER, scopes: ['sync', 'read', 'write'] } : null,
     pageSize: options.pageSize,
     ackDelayMs: options.ackDelayMs,
   })
@@ -39,9 +40,16 @@ export function createApp({ service, store, places, options, site }) {
 
   app.get('/demo/bootstrap.json', ownPageOnly, (c) => c.json({ token }, 200, { 'Cache-Control': 'no-store' }))
   app.post('/demo/change', ownPageOnly, async (c) => {
-    if (c.req.header('Authorization') !== `Bearer ${token}`) return c.json({ error: 'The token is missing or wrong.' }, 401)
+    if (c.req.header('Authorization') !== `Bearer ${token}`)
+      return c.json({ error: 'The token is missing or wrong.' }, 401)
     const { many = 100, ids = [] } = await c.req.json().catch(() => ({}))
-    if (!Number.isSafeInteger(many) || many < 0 || many > 10_000 || !Array.isArray(ids) || !ids.every(Number.isSafeInteger))
+    if (
+      !Number.isSafeInteger(many) ||
+      many < 0 ||
+      many > 10_000 ||
+      !Array.isArray(ids) ||
+      !ids.every(Number.isSafeInteger)
+    )
       return c.json({ error: 'Give {many: 0 to 10,000, ids: [numbers]}.' }, 400)
     return c.json({ changed: await changePlaces(store, places, many, ids) })
   })
@@ -53,7 +61,10 @@ export function createApp({ service, store, places, options, site }) {
       c.header('X-Content-Type-Options', 'nosniff')
       c.header('Referrer-Policy', 'no-referrer')
       // Names of assets change with their content; everything else may change at any time.
-      c.header('Cache-Control', c.req.path.startsWith('/assets/') && c.res.ok ? 'public, max-age=31536000, immutable' : 'no-cache')
+      c.header(
+        'Cache-Control',
+        c.req.path.startsWith('/assets/') && c.res.ok ? 'public, max-age=31536000, immutable' : 'no-cache',
+      )
     })
     app.get('*', serveStatic({ root: site }))
   }

@@ -31,7 +31,10 @@ export function readPlaces(limit) {
 export async function importPlaces(store, places) {
   const { count } = await store.list(ACCOUNT, SCOPES, 'city', { page: 1, perPage: 1 })
   if (count >= places.length) return
-  const bar = new SingleBar({ format: 'Importing places {bar} {value}/{total}', hideCursor: true }, Presets.shades_classic)
+  const bar = new SingleBar(
+    { format: 'Importing places {bar} {value}/{total}', hideCursor: true },
+    Presets.shades_classic,
+  )
   const terminal = process.stdout.isTTY === true
   const start = performance.now()
   if (terminal) bar.start(places.length, 0)
@@ -62,7 +65,10 @@ export async function changePlaces(store, places, many, ids) {
     const found = await store.read(ACCOUNT, SCOPES, 'city', String(id))
     if (found?.data === undefined || found.data === null) continue
     const before = Number(found.data.population)
-    const population = Math.max(0, before + Math.round((Math.random() - 0.4) * 0.2 * before) + (Math.random() < 0.5 ? 1 : 7))
+    const population = Math.max(
+      0,
+      before + Math.round((Math.random() - 0.4) * 0.2 * before) + (Math.random() < 0.5 ? 1 : 7),
+    )
     const op = { kind: /** @type {const} */ ('update'), type: 'city', id: String(id), patch: { population } }
     const result = await store.write({ account: ACCOUNT, user: USER }, op)
     if (result.kind === 'written') changed++

@@ -46,7 +46,10 @@ export function createStrip(status: Store<Status>, offline: OfflineSwitch): void
     setText(facts.session, now.sessionId === null ? '–' : now.sessionId.slice(-8))
     facts.session.title = now.sessionId ?? ''
     setText(facts.role, now.role === 'leader' ? 'this tab syncs' : 'another tab syncs')
-    setText(facts.inbox, now.inbox.records === 0 ? 'empty' : `${count(now.inbox.records)} in ${count(now.inbox.pages)} pages`)
+    setText(
+      facts.inbox,
+      now.inbox.records === 0 ? 'empty' : `${count(now.inbox.records)} in ${count(now.inbox.pages)} pages`,
+    )
     setText(facts.settled, count(now.records.settled))
     setText(facts.acks, count(now.pendingAcks))
     setText(facts.storage, now.storage.usage === null ? '–' : bytes(now.storage.usage))
@@ -62,7 +65,10 @@ export function createStrip(status: Store<Status>, offline: OfflineSwitch): void
   device.addEventListener('click', () => {
     const id = status.getSnapshot().deviceId
     if (id === null) return
-    navigator.clipboard.writeText(id).then(() => setText(device, 'copied'), () => setText(device, id))
+    navigator.clipboard.writeText(id).then(
+      () => setText(device, 'copied'),
+      () => setText(device, id),
+    )
     clearTimeout(copied)
     copied = setTimeout(() => {
       copied = undefined

@@ -8,7 +8,8 @@ export interface Words {
   readonly mood: 'busy' | 'good' | 'calm' | 'bad'
 }
 
-const since = ({ lastSyncedAt }: Status): string => (lastSyncedAt === null ? 'Never in sync yet' : `In sync as of ${time(lastSyncedAt)}`)
+const since = ({ lastSyncedAt }: Status): string =>
+  lastSyncedAt === null ? 'Never in sync yet' : `In sync as of ${time(lastSyncedAt)}`
 
 /**
  * @param cut the demo's own Offline switch is on
@@ -16,7 +17,7 @@ const since = ({ lastSyncedAt }: Status): string => (lastSyncedAt === null ? 'Ne
  */
 export function statusWords(status: Status, cut: boolean, now: number): Words {
   if (cut && status.phase !== 'starting' && status.phase !== 'settling' && status.phase !== 'stopped')
-    return { phase: 'Offline', detail: `By your switch. ${since(status)}; all of it works`, mood: 'calm' }
+    return { phase: 'Offline', detail: `By your switch. ${since(status)}`, mood: 'calm' }
   // A tab that follows another may have nothing to do and nothing proven yet (promise 3).
   if ((status.phase === 'idle' || status.phase === 'settling') && status.lastSyncedAt === null)
     return { phase: 'Waiting', detail: since(status), mood: 'busy' }
@@ -33,22 +34,31 @@ export function statusWords(status: Status, cut: boolean, now: number): Words {
       return { phase: 'Receiving', detail: `${share}${of} · ${count(rate)}/s${left}`, mood: 'busy' }
     }
     case 'settling':
-      return { phase: 'In sync', detail: `${count(status.records.unsettled)} records are being filed into their tables`, mood: 'good' }
+      return {
+        phase: 'In sync',
+        detail: `${count(status.records.unsettled)} records are being filed into their tables`,
+        mood: 'good',
+      }
     case 'idle':
       return { phase: 'In sync', detail: since(status).replace('In sync as', 'As'), mood: 'good' }
     case 'waiting': {
       const seconds = Math.max(0, Math.ceil((status.retryAt - now) / 1000))
       const unreachable = status.error.code === 'endpoint_unreachable'
       const again = seconds === 0 ? 'Trying again' : `Trying again in ${duration(seconds * 1000)}`
-      return { phase: unreachable ? 'No connection' : 'Interrupted', detail: `${again}. ${since(status)}`, mood: 'calm' }
+      return {
+        phase: unreachable ? 'No connection' : 'Interrupted',
+        detail: `${again}. ${since(status)}`,
+        mood: 'calm',
+      }
     }
     case 'offline':
-      return { phase: 'Offline', detail: `No network. ${since(status)}; all of it works`, mood: 'calm' }
+      return { phase: 'Offline', detail: `${since(status)}. All of it works`, mood: 'calm' }
     case 'paused':
       return { phase: 'Paused', detail: since(status), mood: 'calm' }
     case 'needs-auth':
       // The demo's server gives a token to anybody who reaches it.
-      if (status.error.code === 'token_failed') return { phase: 'No connection', detail: `${since(status)}; all of it works`, mood: 'calm' }
+      if (status.error.code === 'token_failed')
+        return { phase: 'Offline', detail: `${since(status)}. All of it works`, mood: 'calm' }
       return { phase: 'Not signed in', detail: `${since(status)}. ${status.error.message}`, mood: 'bad' }
     case 'storage-problem':
       return { phase: 'Storage trouble', detail: status.error.message, mood: 'bad' }

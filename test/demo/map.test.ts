@@ -7,9 +7,16 @@ import type { ColumnsSnapshot } from '../../src/index.ts'
 
 const size = { width: 1000, height: 700 }
 
-function feedOf(rows: ReadonlyArray<readonly [id: number, lon: number, lat: number, population: number]>): ColumnsSnapshot<Field> {
+function feedOf(
+  rows: ReadonlyArray<readonly [id: number, lon: number, lat: number, population: number]>,
+): ColumnsSnapshot<Field> {
   const column = (at: 0 | 1 | 2 | 3): Float64Array => Float64Array.from(rows, (row) => row[at])
-  return { state: 'ready', size: rows.length, columns: { id: column(0), lon: column(1), lat: column(2), population: column(3) }, error: null }
+  return {
+    state: 'ready',
+    size: rows.length,
+    columns: { id: column(0), lon: column(1), lat: column(2), population: column(3) },
+    error: null,
+  }
 }
 
 const inTime = (): boolean => false
@@ -61,7 +68,9 @@ describe('points', () => {
   test('are taken over in portions while there is time, and are all there in the end', () => {
     const points = createPoints()
     let turns = 0
-    expect(points.absorb(feedOf(Array.from({ length: 1000 }, (_, id) => [id, 0, 0, 1] as const)), () => turns++ > 0)).toBe(false)
+    expect(
+      points.absorb(feedOf(Array.from({ length: 1000 }, (_, id) => [id, 0, 0, 1] as const)), () => turns++ > 0),
+    ).toBe(false)
     expect(points.size).toBe(250)
     const all = createPoints()
     expect(all.absorb(feed, inTime)).toBe(true)
