@@ -57,7 +57,7 @@ export function createDevice(database: Database, random: Random): Device {
           return known
         }
         const identity = freshIdentity(0)
-        await strict.meta.bulkPut([identity, { key: 'log', head: 0, mark: 0, base: 0 }])
+        await strict.meta.bulkPut([identity, { key: 'log', head: 0, mark: 0, seen: 0, base: 0 }])
         return identity
       }),
     identity: () => readIdentity(relaxed),
@@ -107,7 +107,7 @@ export function createDevice(database: Database, random: Random): Device {
         for (const table of strict.dexie.tables) await table.clear()
         const identity = freshIdentity(epoch)
         // The sequence goes on, so that what other tabs still hold in memory lies at or below the mark and counts for nothing.
-        await strict.meta.bulkPut([identity, { key: 'log', head: log.head, mark: log.head, base: log.head }, { ...NOTHING_YET, paused }])
+        await strict.meta.bulkPut([identity, { key: 'log', head: log.head, mark: log.head, seen: log.head, base: log.head }, { ...NOTHING_YET, paused }])
         return { device: identity.device, epoch }
       }),
   }

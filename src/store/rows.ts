@@ -64,6 +64,11 @@ export interface LogRow {
   key: 'log'
   head: number
   mark: number
+  /**
+   * How far settling had read. A record that a newer page overtook was not written, so whoever reads the tables
+   * must have read the inbox as far as this.
+   */
+  seen: number
   base: number
 }
 

@@ -1,7 +1,8 @@
 /**
  * How a read joins memory and tables (R2): rows and mark in one read-only transaction, the overlay after
  * them, synchronously, at the very end. An overlay record counts only if its sequence is above that mark;
- * then it hides the table row of its id. The answer is an exact whole-page prefix of the queue.
+ * then it hides the table row of its id. Where pages were settled under newer ones that this worker has not
+ * read, half a page could show, so it reads the logs first and asks again. The answer is an exact whole-page prefix of the queue.
  */
 import type { Collection } from 'dexie'
 import type { ShadowKey } from '../keys.ts'
@@ -21,8 +22,7 @@ export interface Found {
 }
 
 export interface QueryRunner {
-  /** `mark`: what the answer was read at; above the overlay's head, pages were settled unseen. */
-  find(query: CompiledQuery, spec: CollectionSpec): Promise<{ readonly found: Found[]; readonly mark: number }>
+  find(query: CompiledQuery, spec: CollectionSpec): Promise<Found[]>
   get(spec: CollectionSpec, ids: readonly string[]): Promise<Array<Row | undefined>>
   count(query: CompiledQuery, spec: CollectionSpec): Promise<number>
 }
@@ -31,16 +31,27 @@ export interface QueryRunner {
 const READ_AHEAD = 16
 const GROWTH = 4
 
-export function createQueryRunner({ dexie, meta, rows }: Connection, overlay: Overlay, onScan: (collection: string, field: string) => void): QueryRunner {
-  async function reading<T>(spec: CollectionSpec, body: (mark: () => number) => Promise<T>): Promise<T> {
-    const release = overlay.ticket()
-    try {
-      return await dexie.transaction('r', meta, rows(spec.name), async () => {
-        const log = (await meta.get('log')) as LogRow | undefined
-        return body(() => log?.mark ?? 0)
-      })
-    } finally {
-      release()
+/** @param catchUp reads what other workers stored since. */
+export function createQueryRunner(
+  { dexie, meta, rows }: Connection,
+  overlay: Overlay,
+  catchUp: () => Promise<void>,
+  onScan: (collection: string, field: string) => void,
+): QueryRunner {
+  /** @param body reads what it needs, and only then, in one go, looks into the overlay. */
+  async function reading<T>(spec: CollectionSpec, body: (mark: number) => Promise<T>): Promise<T> {
+    for (;;) {
+      const release = overlay.ticket()
+      try {
+        const { answer, behind } = await dexie.transaction('r', meta, rows(spec.name), async () => {
+          const log = (await meta.get('log')) as LogRow | undefined
+          return { answer: await body(log?.mark ?? 0), behind: (log?.seen ?? 0) > overlay.head }
+        })
+        if (!behind) return answer
+      } finally {
+        release()
+      }
+      await catchUp()
     }
   }
 
@@ -80,28 +91,26 @@ export function createQueryRunner({ dexie, meta, rows }: Connection, overlay: Ov
       const plan = planQuery(query, spec)
       if (plan.scanned !== null) onScan(spec.name, plan.scanned)
       const { limit, order } = query.query
-      return reading(spec, async (markOf) => {
-        const mark = markOf()
-        if (limit === 0) return { found: [], mark }
+      if (limit === 0) return Promise.resolve([])
+      return reading(spec, async (mark) => {
         if (limit === undefined || !plan.ordered) {
           const stored = await Promise.all(collections(rows(spec.name), plan, query).map((part) => part.toArray()))
           const table = fromTable(query, spec, mark, stored.flat())
-          return { found: merge(query, spec, mark, order?.dir === 'desc' && plan.ordered ? table.reverse() : table, plan), mark }
+          return merge(query, spec, mark, order?.dir === 'desc' && plan.ordered ? table.reverse() : table, plan)
         }
         // One range in order: read a little more than asked for, and more again while hidden rows leave it short.
         for (let size = limit + READ_AHEAD; ; size *= GROWTH) {
           const [part] = collections(rows(spec.name), plan, query)
           const stored = part === undefined ? [] : await (order?.dir === 'desc' ? part.reverse() : part).limit(size).toArray()
           const table = fromTable(query, spec, mark, stored)
-          if (table.length >= limit || stored.length < size) return { found: merge(query, spec, mark, table, plan), mark }
+          if (table.length >= limit || stored.length < size) return merge(query, spec, mark, table, plan)
         }
       })
     },
 
     get: (spec, ids) =>
-      reading(spec, async (markOf) => {
+      reading(spec, async (mark) => {
         const stored = await rows(spec.name).bulkGet([...ids])
-        const mark = markOf()
         return ids.map((id, at) => {
           const entry = overlay.entry(spec.name, id)
           return entry !== undefined && entry.seq > mark ? (entry.row ?? undefined) : stored[at]?.data
@@ -113,18 +122,18 @@ export function createQueryRunner({ dexie, meta, rows }: Connection, overlay: Ov
       const query = { ...counted, query: { collection, where } }
       const plan = planQuery(query, spec)
       if (plan.scanned !== null) onScan(spec.name, plan.scanned)
-      return reading(spec, async (markOf) => {
-        const mark = markOf()
-        const table = rows(spec.name)
-        const hides = (id: string): boolean => (overlay.entry(spec.name, id)?.seq ?? -1) > mark
-        let count = 0
-        if (plan.exact && overlay.entries(spec.name).size === 0) {
-          for (const part of collections(table, plan, query)) count += await part.count()
-        } else if (plan.exact) {
-          for (const part of collections(table, plan, query)) for (const id of await part.primaryKeys()) if (!hides(id)) count++
-        } else {
-          for (const part of collections(table, plan, query)) for (const { id, data } of await part.toArray()) if (!hides(id) && query.matches(data)) count++
+      return reading(spec, async (mark) => {
+        const parts = collections(rows(spec.name), plan, query)
+        const isAlone = (): boolean => overlay.entries(spec.name).size === 0
+        if (plan.exact && isAlone()) {
+          const counts = await Promise.all(parts.map((part) => part.count()))
+          if (isAlone()) return counts.reduce((sum, count) => sum + count, 0)
         }
+        const stored = plan.exact
+          ? (await Promise.all(parts.map((part) => part.primaryKeys()))).flat()
+          : (await Promise.all(parts.map((part) => part.toArray()))).flat().flatMap(({ id, data }) => (query.matches(data) ? [id] : []))
+        let count = 0
+        for (const id of stored) if ((overlay.entry(spec.name, id)?.seq ?? -1) <= mark) count++
         for (const { seq, row } of overlay.entries(spec.name).values()) if (seq > mark && row !== null && query.matches(row)) count++
         return count
       })

@@ -101,7 +101,7 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
   const device = createDevice(database, deps.random)
   const inbox = createInbox(database, overlay)
   const tables = createTables(database, overlay, () => deps.clock.now())
-  const runner = createQueryRunner(relaxed, overlay, deps.onScan ?? (() => {}))
+  const runner = createQueryRunner(relaxed, overlay, () => follow(), deps.onScan ?? (() => {}))
   const quarantine = createQuarantine(relaxed, overlay, () => deps.clock.now())
   let mark = 0
   let base = 0
@@ -270,12 +270,7 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
         return next
       }),
     follow,
-    find: (query) =>
-      read(async () => {
-        const { found, mark: seen } = await runner.find(query, specOf(query.query.collection))
-        if (seen > overlay.head) void follow().catch(() => undefined)
-        return found
-      }),
+    find: (query) => read(() => runner.find(query, specOf(query.query.collection))),
     get: (type, ids) => read(() => runner.get(specOf(type), ids)),
     count: (query) => read(() => runner.count(query, specOf(query.query.collection))),
     isStale: (type, id) => stale.has(recordKey(type, id)),
