@@ -68,6 +68,6 @@ function spread(text: string): string[] {
 
 /** The conformance suite is code of the package; it runs in the service's tests. */
 function sideOf(file: string): 'client' | 'server' | 'none' {
-  if (file.startsWith('test/service/') || file.endsWith('service/conformance.ts')) return 'server'
+  if (file.startsWith('test/service/') || file.startsWith('src/service/conformance')) return 'server'
   return /^(test|e2e)\/(?!support\/)/.test(file) ? 'client' : 'none'
 }
