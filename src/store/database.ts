@@ -77,6 +77,8 @@ export async function openDatabase(name: string, schema: Schema, deps: StorageDe
       strict.close()
       relaxed.close()
       onClose('versionchange')
+      // Dexie's own handler would write to the console.
+      return false
     })
     dexie.on('close', () => onClose('closed'))
   }

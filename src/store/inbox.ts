@@ -44,9 +44,7 @@ export function createInbox(database: Database, overlay: Overlay): Inbox {
 
   return {
     async commit(lease, pages, session) {
-      const incoming = pages.map(({ items, suspect }) =>
-        items.map((item, at) => itemText(classify(item, specs, suspect, item.ackKey ?? `${session.id}:${session.done}:${at}`))),
-      )
+      const incoming = pages.map(({ items, suspect }) => items.map((item) => itemText(classify(item, specs, suspect))))
       const release = overlay.ticket()
       let admitted: Admitted
       try {

@@ -3,6 +3,8 @@
  * something that cannot be shown and goes to quarantine with a reason (R29, R31). Classifying never throws
  * for bad data; a wedged queue is worse than a quarantined item.
  */
+import { sha256 } from '@noble/hashes/sha2.js'
+import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
 import { SyncError } from '../errors.ts'
 import { canonicalId } from '../keys.ts'
 import { holdsUnsafeInteger } from '../protocol/json.ts'
@@ -27,14 +29,17 @@ export function recordKey(type: string, id: string): string {
   return `${type.length} ${type}${id}`
 }
 
-/** @param suspect the page held long numbers: look for ones that JavaScript would round (R8). */
-export function classify(item: WireItem, specs: ReadonlyMap<string, CollectionSpec>, suspect: boolean, fallbackId: string): StoredItem {
+/**
+ * @param suspect the page held long numbers: look for ones that JavaScript would round (R8).
+ * @param knownId under which an item without a usable key is kept already.
+ */
+export function classify(item: WireItem, specs: ReadonlyMap<string, CollectionSpec>, suspect: boolean, knownId?: string): StoredItem {
   const { type, event, data } = item
   const spec = type === null ? undefined : specs.get(type)
   const row = isObject(data) ? data : null
   const id = row === null ? null : idOf(row, spec)
   const rev = item.revision ?? 0
-  const bad = (reason: string): StoredItem => ({ type: type ?? UNTYPED, id: id ?? fallbackId, rev, kind: 'bad', data: item.raw, reason })
+  const bad = (reason: string): StoredItem => ({ type: type ?? UNTYPED, id: id ?? knownId ?? item.ackKey ?? fingerprint(item.raw), rev, kind: 'bad', data: item.raw, reason })
   if (type === null) return bad('names no type')
   if (row === null) return bad('has no data')
   if (suspect && holdsUnsafeInteger(row)) return bad('holds a whole number beyond 2^53, which JavaScript would round')
@@ -66,6 +71,15 @@ export function itemText(item: StoredItem): { readonly item: StoredItem; readonl
   } catch {
     const stub: StoredItem = { ...item, kind: 'bad', data: null, reason: 'is nested too deeply to be stored' }
     return { item: stub, text: JSON.stringify(stub) }
+  }
+}
+
+/** Names an item that names itself in no way, so that it is kept once however often it comes (I23). */
+function fingerprint(raw: unknown): string {
+  try {
+    return bytesToHex(sha256(utf8ToBytes(JSON.stringify(raw)))).slice(0, 32)
+  } catch {
+    return 'too deep to be named'
   }
 }
 

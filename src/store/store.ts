@@ -98,11 +98,11 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
   })
   const { relaxed, specs } = database
   const overlay = createOverlay()
-  const device = createDevice(database, deps.random)
+  const device = guardedAll(createDevice(database, deps.random))
   const inbox = createInbox(database, overlay)
   const tables = createTables(database, overlay, () => deps.clock.now())
   const runner = createQueryRunner(relaxed, overlay, () => follow(), deps.onScan ?? (() => {}))
-  const quarantine = createQuarantine(relaxed, overlay, () => deps.clock.now())
+  const quarantine = guardedAll(createQuarantine(relaxed, overlay, () => deps.clock.now()))
   let mark = 0
   let base = 0
   let generation = ''
@@ -115,6 +115,12 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
     } catch (error) {
       throw storageError(error)
     }
+  }
+
+  /** The same functions; whatever they reject with is a SyncError. */
+  function guardedAll<T extends object>(part: T): T {
+    const calls = Object.entries(part) as Array<[string, (...args: unknown[]) => Promise<unknown>]>
+    return Object.fromEntries(calls.map(([name, call]) => [name, (...args: unknown[]) => guarded(() => call(...args))])) as T
   }
 
   async function read<T>(work: () => PromiseLike<T>): Promise<T> {
