@@ -17,7 +17,8 @@ export async function acceptAcks(
   const acks = keys.map((key) => reader.read(key)).filter((ack) => ack !== null)
   if (acks.length === 0) return
   await sql.query(
-    `insert into ack_inbox (device, taken_at, objects, revisions) values ($1, $2, $3::text::bigint[], $4::text::bigint[])`,
+    `insert into ack_inbox (device, taken_at, objects, revisions)
+     select no, $2, $3::text::bigint[], $4::text::bigint[] from devices where no = $1`,
     [
       device.no,
       deps.now(),

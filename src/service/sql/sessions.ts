@@ -97,130 +97,112 @@ async function fillQueue(
   return total
 }
 
-interface SessionRow {
-  readonly device: number
-  readonly first_seq: number
-  /** What the user saw at the start. */
-  readonly seen: readonly string[]
-  readonly position: number
-  readonly total: number
-}
-
 export async function takePage(
-  tx: SqlRunner,
+  sql: SqlRunner,
   ref: DeviceRef,
   session: string,
   { limit, bytes, sees }: PageLimits,
-  { now, terms, secret }: SessionDeps,
+  deps: SessionDeps,
 ): Promise<TakenPage> {
-  const time = now()
-  const [row] = await tx.query<SessionRow>(
-    `select d.no as device, d.first_seq, s.sees as seen, s.position, s.total from sessions s join devices d on d.no = s.device
-     where s.id = $1 and d.account = $2 and d.username = $3 and d.name = $4 and s.used_at >= $5 and s.started_at >= $6
-     for update of s`,
-    [session, ref.account, ref.user, ref.device, time - terms.sessionIdle, time - terms.sessionLife],
-  )
-  if (row === undefined) return { kind: 'gone' }
-  const keys = createAckKeys(secret, ref, row.device)
   const items: HandedItem[] = []
-  let { position } = row
   let room = bytes
-  while (position < row.total && items.length < limit) {
-    const wanted = { position, limit: limit - items.length, room, first: items.length === 0, sees: scopeSet(sees) }
-    const slice = await readSlice(tx, session, row, wanted)
-    for (const { n, ...item } of slice.entries) items.push({ ...item, ackKey: keys.make(n, item.revision) })
-    position = slice.next
+  let width = limit
+  for (;;) {
+    const first = items.length === 0
+    const slice = await takeSlice(sql, ref, session, { width, limit: limit - items.length, room, first, sees }, deps)
+    if (slice === undefined) return { kind: 'gone' }
+    const keys = createAckKeys(deps.secret, ref, slice.device)
+    for (const { n, ...item } of entriesOf(slice)) items.push({ ...item, ackKey: keys.make(n, item.revision) })
+    if (slice.left === 0 && items.length === 0) break
+    if (slice.left === 0 || slice.full || items.length >= limit) return { kind: 'page', items, left: slice.left }
     room -= slice.size
-    if (slice.full) break
+    // Much of what is left of the queue may be acknowledged by now: look further each time.
+    width = Math.min(PART, width * 4)
   }
-  const drained = items.length === 0
-  await tx.query(`update sessions set position = $2, used_at = $3, drained = $4 where id = $1`, [
-    session,
-    position,
-    time,
-    drained,
-  ])
-  if (!drained) return { kind: 'page', items, left: row.total - position }
-  await tx.query(`delete from session_parts where session = $1`, [session])
+  await sql.query(`delete from session_parts where session = $1`, [session])
   return { kind: 'drained' }
 }
 
 interface SliceQuery {
-  readonly position: number
+  /** How many places of the queue are looked at. */
+  readonly width: number
+  /** How many items may be taken. */
   readonly limit: number
+  /** How many bytes they may have; the first of a page may have more. */
   readonly room: number
   readonly first: boolean
+  /** What the user sees now. */
   readonly sees: readonly string[]
 }
 
 type Entry = Omit<HandedItem, 'ackKey'> & { readonly n: number }
 
 interface Slice {
-  readonly entries: readonly Entry[]
-  /** Where the next slice begins. */
-  readonly next: number
+  readonly device: number
   readonly size: number
-  /** The page has no room for the next item. */
+  /** Places of the queue behind this slice. */
+  readonly left: number
+  /** The next item has no room on this page. */
   readonly full: boolean
-}
-
-/** At least so many places of the queue are looked at in one step: most may be acknowledged by now. */
-const STEP = 200
-
-/** @param alsoNow looks at what the user sees now, too: needed only if that is not what he saw at the start. */
-function sliceSql(alsoNow: boolean): string {
-  // Seen at the start of the session and not now, or the other way round: the next start sorts it out (S10).
-  const still = alsoNow ? `and (o.dead or (o.scopes && $6::text[]) = (o.scopes && $11::text[]))` : ''
-  return `
-  with waiting as (
-    select p.part * ${PART} + $3 + u.ord as place, o.n, o.type, o.id, o.revision, o.data, coalesce(a.revision, 0) as acked,
-      case when o.dead then 'd' when o.scopes && $6::text[] then 'u' else 'g' end as state,
-      octet_length(o.data) + ${ENVELOPE_BYTES} as size
-    from session_parts p cross join lateral unnest(p.objects[$3 + 1 : $4]) with ordinality u(n, ord)
-      join objects o on o.n = u.n left join acked a on a.device = $5 and a.n = o.n
-    where p.session = $1 and p.part = $2 and ${pendingSql('$7', '$6::text[]')} ${still}),
-  running as (
-    select *, sum(size) over (order by place) as total, row_number() over (order by place) as rank from waiting),
-  fitting as (select * from running where rank <= $8 and (total <= $9 or ($10 and rank = 1)))
-  select count(*) as taken, max(place) as last, sum(size)::bigint as size,
-    (select min(place) from waiting where place > coalesce((select max(place) from fitting), 0)) as following,
-    string_agg(concat_ws(' ', n, revision, acked, state, type, id), E'\\n' order by place) as heads,
-    string_agg(data, E'\\n' order by place) as texts
-  from fitting`
-}
-
-interface SliceRow {
-  readonly taken: number
-  /** Place of the last item taken, of the first waiting one that was not; places count from 1. */
-  readonly last: number | null
-  readonly following: number | null
-  readonly size: number | null
   readonly heads: string | null
   readonly texts: string | null
 }
 
-async function readSlice(tx: SqlRunner, session: string, row: SessionRow, wanted: SliceQuery): Promise<Slice> {
-  const part = Math.floor(wanted.position / PART)
-  const from = wanted.position - part * PART
-  const to = Math.min(PART, from + Math.max(wanted.limit, STEP))
-  const params = [session, part, from, to, row.device, row.seen, row.first_seq, wanted.limit, wanted.room, wanted.first]
-  const alsoNow = !sameScopes(row.seen, wanted.sees)
-  const slice = await one<SliceRow>(tx, sliceSql(alsoNow), alsoNow ? [...params, wanted.sees] : params)
-  return {
-    entries: entriesOf(slice),
-    next: nextPosition(slice, wanted.limit) ?? Math.min(row.total, part * PART + to),
-    size: slice.size ?? 0,
-    full: slice.following !== null,
-  }
-}
+/**
+ * Takes the next items of a session and moves its position, in one statement: the row lock on the session
+ * keeps callers at the same time apart (FETCH-4). The position stops behind the last item of a full page,
+ * before an item that has no room, else at the end of what was looked at. Places count from 1.
+ */
+const TAKE = `
+  with s as (
+    select s.id, s.sees, s.position, s.total, d.no as device, d.first_seq, s.position / ${PART} as part, s.position % ${PART} as start
+    from sessions s join devices d on d.no = s.device
+    where s.id = $1 and d.account = $2 and d.username = $3 and d.name = $4 and s.used_at >= $5 and s.started_at >= $6
+    for update of s),
+  waiting as (
+    select s.part * ${PART} + s.start + u.ord as place, o.n, o.type, o.id, o.revision, o.data, coalesce(a.revision, 0) as acked,
+      case when o.dead then 'd' when o.scopes && s.sees then 'u' else 'g' end as state,
+      octet_length(o.data) + ${ENVELOPE_BYTES} as size
+    from s join session_parts p on p.session = s.id and p.part = s.part
+      cross join lateral unnest(p.objects[s.start + 1 : s.start + $7]) with ordinality u(n, ord)
+      join objects o on o.n = u.n left join acked a on a.device = s.device and a.n = o.n
+    -- Seen at the start of the session and not now, or the other way round: the next start sorts it out (S10).
+    where ${pendingSql('s.first_seq', 's.sees')} and (s.sees = $8::text[] or o.dead or (o.scopes && s.sees) = (o.scopes && $8::text[]))),
+  running as (
+    select *, sum(size) over (order by place) as total, row_number() over (order by place) as rank from waiting),
+  fitting as (select * from running where rank <= $9 and (total <= $10 or ($11 and rank = 1))),
+  page as (
+    select count(*) as taken, max(place) as last, coalesce(sum(size), 0)::bigint as size,
+      (select min(place) from waiting where place > coalesce((select max(place) from fitting), 0)) as following,
+      string_agg(concat_ws(' ', n, revision, acked, state, type, id), E'\\n' order by place) as heads,
+      string_agg(data, E'\\n' order by place) as texts
+    from fitting),
+  step as (
+    select case when taken = $9 then last when following is not null then following - 1
+      else least(s.total, s.part * ${PART} + least(${PART}, s.start + $7)) end as position
+    from page, s),
+  moved as (
+    update sessions set position = step.position, used_at = $12, drained = $11 and page.taken = 0 and step.position = sessions.total
+    from step, page where sessions.id = $1 and exists (select from s))
+  select s.device, page.size, s.total - step.position as left, page.following is not null as full, page.heads, page.texts
+  from s, step, page`
 
-/** Behind the last item of a full page, else before the item that had no room; null: everything was taken. */
-function nextPosition({ taken, last, following }: SliceRow, limit: number): number | null {
-  return taken === limit ? last : following === null ? null : following - 1
+async function takeSlice(
+  sql: SqlRunner,
+  { account, user, device }: DeviceRef,
+  session: string,
+  { width, limit, room, first, sees }: SliceQuery,
+  { now, terms }: SessionDeps,
+): Promise<Slice | undefined> {
+  const time = now()
+  const alive = [time - terms.sessionIdle, time - terms.sessionLife]
+  const params = [session, account, user, device, ...alive, width, scopeSet(sees), limit, room, first, time]
+  const [slice] = await sql.query<Slice>(TAKE, params)
+  return slice
 }
 
 // Neither heads nor texts can hold a line break: ids and types have no control characters, JSON escapes them.
-function entriesOf({ heads, texts }: SliceRow): readonly Entry[] {
+function entriesOf({ heads, texts }: Slice): readonly Entry[] {
   if (heads === null || texts === null) return []
   const data = texts.split('\n')
   return heads.split('\n').map((head, index) => entryOf(head, data[index] ?? '{}'))

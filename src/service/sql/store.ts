@@ -1,6 +1,6 @@
 /**
- * The store contract over SQL: each operation is one transaction. PGlite has a single connection, so
- * operations run one after the other there.
+ * The store contract over SQL: each operation is one transaction, or takes effect in one statement. PGlite has
+ * a single connection, so statements run one after the other there.
  */
 import { scopeSet } from '../pending.ts'
 import { defaultTerms, StoreClosedError, type SyncStore, type Terms } from '../store.ts'
@@ -57,6 +57,12 @@ export async function createSqlStore(sql: Sql, options: SqlStoreOptions = {}): P
     return sql.transaction(run)
   }
 
+  /** For operations whose effect is in one statement. */
+  async function single<T>(run: (runner: SqlRunner) => Promise<T>): Promise<T> {
+    open()
+    return run(sql)
+  }
+
   function open(): void {
     if (closed) throw new StoreClosedError('The store is closed.')
   }
@@ -65,11 +71,11 @@ export async function createSqlStore(sql: Sql, options: SqlStoreOptions = {}): P
     epoch,
     openSession: (device, sees, maxSessions) =>
       transaction((tx) => openSession(tx, device, scopeSet(sees), maxSessions, deps)),
-    takePage: (device, session, limits) => transaction((tx) => takePage(tx, device, session, limits, deps)),
-    acceptAcks: (device, keys) => transaction((tx) => acceptAcks(tx, device, keys, deps)),
-    workOffAcks: (workOff = {}) => transaction((tx) => workOffAcks(tx, workOff, deps)),
+    takePage: (device, session, limits) => single((tx) => takePage(tx, device, session, limits, deps)),
+    acceptAcks: (device, keys) => single((tx) => acceptAcks(tx, device, keys, deps)),
+    workOffAcks: (workOff = {}) => single((tx) => workOffAcks(tx, workOff, deps)),
     write: (writer, op, key) => transaction((tx) => write(tx, writer, op, key, deps)),
-    read: (account, sees, type, id) => transaction((tx) => read(tx, account, sees, type, id)),
+    read: (account, sees, type, id) => single((tx) => read(tx, account, sees, type, id)),
     list: (account, sees, type, page) => transaction((tx) => list(tx, account, sees, type, page)),
     forget: (device) => transaction((tx) => dropDevice(tx, device)),
 
