@@ -19,6 +19,7 @@ import {
   type Tombstone,
   type TypeAndId,
 } from './rows.ts'
+import { schemaConflict } from './guard.ts'
 import { upgrade } from './upgrade.ts'
 
 export interface Connection {
@@ -67,7 +68,7 @@ export async function openDatabase(name: string, schema: Schema, deps: StorageDe
     throw new SyncError('storage_unavailable', 'This browser gives the page no IndexedDB (private window, blocked site data, or an old web view); allow site data for this page.')
   const specs = compileSchema(schema)
   const hash = `${schema.version}:${schemaHash(schema)}`
-  const options = { indexedDB: deps.indexedDB, IDBKeyRange: deps.IDBKeyRange, autoOpen: false, cache: 'disabled' as const }
+  const options = { indexedDB: withoutPatching(deps.indexedDB, schema.version), IDBKeyRange: deps.IDBKeyRange, autoOpen: false, cache: 'disabled' as const }
   const strict = new Dexie(name, { ...options, chromeTransactionDurability: 'strict' })
   const relaxed = new Dexie(name, { ...options, chromeTransactionDurability: 'relaxed' })
   const stores = { ...FIXED_STORES, ...Object.fromEntries([...specs.values()].map((spec) => [tableName(spec.name), tableSpec(spec)])) }
@@ -103,6 +104,23 @@ export async function openDatabase(name: string, schema: Schema, deps: StorageDe
   }
 }
 
+/**
+ * Where a stored schema lacks something of the same version, Dexie would add it under a version in between
+ * (its own versions are multiples of ten), and so close the tabs of the right build. That is a conflict.
+ */
+function withoutPatching(factory: IDBFactory, schemaVersion: number): IDBFactory {
+  const open = (name: string, version?: number): IDBOpenDBRequest => {
+    if (version !== undefined && version % 10 !== 0) throw schemaConflict(schemaVersion)
+    return version === undefined ? factory.open(name) : factory.open(name, version)
+  }
+  const only: Pick<IDBFactory, 'open' | 'deleteDatabase' | 'cmp'> = {
+    open,
+    deleteDatabase: (name) => factory.deleteDatabase(name),
+    cmp: (a, b) => factory.cmp(a, b),
+  }
+  return only as IDBFactory
+}
+
 function connection(dexie: Dexie): Connection {
   return {
     dexie,
@@ -122,10 +140,10 @@ function tableSpec(spec: CollectionSpec): string {
 
 /** Any failure of storage as a typed error. A quota failure hides inside an abort (Dexie wraps it). */
 export function storageError(error: unknown): SyncError {
-  if (error instanceof SyncError) return error
   const names = new Set<string>()
   let message = ''
   for (let at: unknown = error; typeof at === 'object' && at !== null; at = (at as { inner?: unknown }).inner) {
+    if (at instanceof SyncError) return at
     const { name, message: said, inner } = at as { name?: string; message?: string; inner?: unknown }
     names.add(String(name))
     message ||= said ?? ''

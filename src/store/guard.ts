@@ -39,6 +39,9 @@ function vanished(): never {
 export function checkSchema(identity: Identity, database: Pick<Database, 'schemaVersion' | 'schemaHash'>): void {
   if (identity.schemaVersion > database.schemaVersion)
     throw new SyncError('schema_outdated', `The stored data has schema version ${identity.schemaVersion}, this build knows ${database.schemaVersion}; reload the page to get the newer build.`)
-  if (identity.schemaHash !== database.schemaHash)
-    throw new SyncError('schema_conflict', `The stored data was made with another schema of the same version ${database.schemaVersion}; raise the version in defineSchema when collections, keys or indexes change.`)
+  if (identity.schemaHash !== database.schemaHash) throw schemaConflict(database.schemaVersion)
+}
+
+export function schemaConflict(version: number): SyncError {
+  return new SyncError('schema_conflict', `The stored data was made with another schema of the same version ${version}; raise the version in defineSchema when collections, keys or indexes change.`)
 }

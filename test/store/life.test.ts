@@ -184,18 +184,16 @@ describe('quarantine', () => {
       if (settled) await settleAll()
       const { count, items } = await store.quarantine.list(100)
       expect(count).toBe(8)
-      expect(items.map(({ reason }) => reason).sort()).toEqual(
-        [
-          expect.stringContaining('does not fit the schema: n: '),
-          'has no data',
-          'has no revision',
-          'has no usable key',
-          'has the unknown event type "exploded"',
-          'is of a type this app does not know',
-          'names no type',
-          'names no type',
-        ].sort(),
-      )
+      expect(items.map(({ reason }) => reason).sort()).toEqual([
+        'does not fit the schema: n: Invalid input',
+        'has no data',
+        'has no revision',
+        'has no usable key',
+        'has the unknown event type "exploded"',
+        'is of a type this app does not know',
+        'names no type',
+        'names no type',
+      ])
       expect(items.find(({ type }) => type === 'unheard_of')).toMatchObject({ id: '1', revision: 2, raw: odd[0] })
       expect((await store.quarantine.list(3)).items).toHaveLength(3)
       expect((await store.quarantine.list(3)).count).toBe(8)

@@ -268,7 +268,7 @@ function drawQuestion(random: () => number): Question {
       name: 'get',
       ask: async (tab) =>
         (await tab.get(Array.from({ length: IDS }, (_, id) => String(id))))
-          .map((row) => String(row?.['n'] ?? '-'))
+          .map((row) => (row === undefined ? '-' : String(row['n'])))
           .join(),
       answer: (state) => Array.from({ length: IDS }, (_, id) => String(state.get(String(id)) ?? '-')).join(),
     },
