@@ -93,9 +93,16 @@ export function settingsOf(options: ServiceOptions): Settings {
     present: options.present,
     now: options.now ?? (() => Date.now()),
     uuid: options.uuid ?? (() => crypto.randomUUID()),
-    background: options.background ?? ((task, delayMs) => void setTimeout(() => void task(), delayMs)),
+    background: options.background ?? runLater,
     log: options.log ?? (() => {}),
   }
+}
+
+/** A timer that keeps no process alive. */
+function runLater(task: () => Promise<void>, delayMs: number): void {
+  const timer: unknown = setTimeout(() => void task(), delayMs)
+  if (typeof timer === 'object' && timer !== null && 'unref' in timer && typeof timer.unref === 'function')
+    timer.unref()
 }
 
 function within(name: string, value: number, low: number, high: number): void {

@@ -10,13 +10,16 @@ import { Refusal, refuseForNow, type ExchangeRequest, type Reply } from './answe
 import { dataOf } from './body.ts'
 import type { Settings } from './options.ts'
 import { pageBody, presentItems, type FailedObject } from './page.ts'
-import type { DeviceRef } from './store.ts'
+import { StoreClosedError, type DeviceRef } from './store.ts'
 
 /** Largest number of keys in one call (ACK-8, R33). */
 const MAX_ACK_KEYS = 5000
 
 /** A start works off about so many keys of its device before it answers: some 200 ms at most (O-24). */
 const SHORT_INBOX = 20_000
+
+/** So long, in milliseconds, keys are gathered before they are worked off together (FAQ-6.2). */
+const GATHER = 50
 
 /** Counts are 32-bit integers to one official client (START-3). */
 const MAX_COUNT = 2 ** 31 - 1
@@ -38,16 +41,16 @@ export function createSyncCalls(settings: Settings): SyncCalls {
     // With a delay each call has its own due time; without one, calls in a row are worked off together.
     if (workScheduled && ackDelayMs === 0) return
     workScheduled = true
-    settings.background(workOff, ackDelayMs)
+    settings.background(workOff, Math.max(ackDelayMs, GATHER))
   }
 
   async function workOff(): Promise<void> {
     workScheduled = false
     try {
       await store.workOffAcks({ minAgeMs: ackDelayMs })
-    } catch {
+    } catch (error) {
       // Nothing is lost: the keys are kept, and the next call or start works them off.
-      settings.log('error', 'work_off_failed')
+      if (!(error instanceof StoreClosedError)) settings.log('error', 'work_off_failed')
     }
   }
 

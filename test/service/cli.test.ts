@@ -111,6 +111,8 @@ describe('tidegate serve', { timeout: 60_000 }, () => {
     const starts = await Promise.all(Array.from({ length: 60 }, () => call(service, 'POST', '/v2/sync/start')))
     const statuses = starts.map((answer) => answer.status)
     expect(new Set(statuses)).toEqual(new Set([201, 429]))
+    // Keys that wait keep the process from nothing.
+    expect(await service.stop('SIGTERM')).toBe(0)
   })
 
   it('FAQ-6.0 S5 R37 a key answered with 202 counts although the process is killed before it is worked off', async () => {

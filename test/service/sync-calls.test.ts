@@ -483,6 +483,7 @@ describe('acknowledge', () => {
     const items = await service.drain()
     await service.ack(keysOf(items))
     fails = true
+    service.advance(50)
     await service.runBackground()
     expect(service.log).toEqual(['error work_off_failed {}'])
     fails = false
