@@ -113,12 +113,12 @@ function withoutPatching(factory: IDBFactory, schemaVersion: number): IDBFactory
     if (version !== undefined && version % 10 !== 0) throw schemaConflict(schemaVersion)
     return version === undefined ? factory.open(name) : factory.open(name, version)
   }
-  const only: Pick<IDBFactory, 'open' | 'deleteDatabase' | 'cmp'> = {
+  return {
     open,
     deleteDatabase: (name) => factory.deleteDatabase(name),
+    databases: () => factory.databases(),
     cmp: (a, b) => factory.cmp(a, b),
   }
-  return only as IDBFactory
 }
 
 function connection(dexie: Dexie): Connection {
