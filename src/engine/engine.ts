@@ -149,8 +149,9 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
     await store.follow()
     await board.refresh()
     proof.look()
-    if (lease !== null) return
     const [sync, session] = [await store.device.sync(), await store.device.session()]
+    // Asked last: this tab may have become the leader meanwhile, and a leader says its phase itself.
+    if (lease !== null) return
     if (sync.paused) board.setPhase({ phase: 'paused' })
     else if (session !== null && session.estimate !== null) {
       const { done, estimate } = session

@@ -157,7 +157,7 @@ export function createLeaderLoop(deps: LoopDeps): LeaderLoop {
       return
     }
     const ms = recovery === 'storage' ? STORAGE_RETRY_MS : backoff(failures, random, error.retryAfterMs)
-    const offline = error.code === 'endpoint_unreachable' && !deps.online()
+    const offline = !deps.online() && (error.code === 'endpoint_unreachable' || error.code === 'token_failed')
     const phase: Phase =
       recovery === 'storage' ? { phase: 'storage-problem', error } : offline ? { phase: 'offline' } : { phase: 'waiting', retryAt: clock.now() + ms, error }
     if (error.retryAfterMs !== undefined) notBefore = { at: clock.monotonic() + error.retryAfterMs, phase }

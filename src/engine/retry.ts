@@ -41,7 +41,8 @@ export const recoveryOf: Readonly<Record<ErrorCode, Recovery>> = {
   storage_full: 'storage',
   storage_unavailable: 'stop',
   timeout: 'retry',
-  token_failed: 'auth',
+  // The app's own callback failed: it may only be offline, so it is asked again.
+  token_failed: 'retry',
   unauthorized: 'auth',
   version_skew: 'stop',
   worker_crashed: 'stop',
