@@ -4,7 +4,7 @@
  * the drain.
  */
 import type { Clock, Random } from '../clock.ts'
-import { toPlain, type PlainError } from '../errors.ts'
+import { toPlain } from '../errors.ts'
 import { ACK_KEYS_PER_CALL } from '../protocol/routes.ts'
 import type { Lease, Store } from '../store/store.ts'
 import { backoff } from './retry.ts'
@@ -19,8 +19,8 @@ export interface AckSender {
   readonly pending: number
   /** Keys the server has taken. */
   readonly taken: number
-  /** The server refuses these keys for good; they stay on disk and are tried again with the next run. */
-  readonly refused: PlainError | null
+  /** Keys the server refuses, one by one; they stay on disk and are tried again with the next run (R11). */
+  readonly refused: number
 }
 
 interface AckDeps {
@@ -33,48 +33,63 @@ interface AckDeps {
   readonly onChange: () => void
 }
 
+interface Row {
+  readonly n: number
+  /** Keys not yet answered for. */
+  open: number
+  readonly refused: string[]
+}
+
 /** Tries within one run before the run gives up; the next run begins with the kept keys. */
 const TRIES = 4
 
 export function createAckSender({ store, transport, clock, random, lease, signal, onChange }: AckDeps): AckSender {
-  const queue: Array<{ readonly n: number; keys: readonly string[] }> = []
-  let pending = 0
+  /** Keys in the order of their commits; a row leaves the disk with its last key. */
+  let waiting: Array<{ readonly key: string; readonly row: Row }> = []
   let taken = 0
-  let refused: PlainError | null = null
+  let refused = 0
   let sending: Promise<void> | null = null
 
-  /** Sends until the queue is empty: several small rows share a call, a large row takes several. */
+  async function done(part: typeof waiting, accepted: boolean): Promise<void> {
+    waiting = waiting.slice(part.length)
+    const rows = new Set<Row>()
+    for (const { key, row } of part) {
+      row.open--
+      if (!accepted) row.refused.push(key)
+      if (row.open === 0) rows.add(row)
+    }
+    for (const row of rows) await store.dropAcks(lease, row.n, row.refused)
+    if (accepted) taken += part.length
+    else refused += part.length
+    onChange()
+  }
+
   async function sendAll(): Promise<void> {
     let tries = 0
-    while (queue.length > 0) {
-      const batch: string[] = []
-      let rows = 0
-      for (; rows < queue.length; rows++) {
-        const { keys } = queue[rows]!
-        if (batch.length + keys.length > ACK_KEYS_PER_CALL) break
-        batch.push(...keys)
-      }
-      const part = rows === 0 ? queue[0]!.keys.slice(0, ACK_KEYS_PER_CALL) : batch
+    let size = ACK_KEYS_PER_CALL
+    while (waiting.length > 0) {
+      const part = waiting.slice(0, size)
       try {
-        await transport.ack(part, signal)
-        tries = 0
+        await transport.ack(
+          part.map(({ key }) => key),
+          signal,
+        )
       } catch (error) {
         const plain = toPlain(error)
         if (plain.code === 'request_refused') {
-          refused = plain
-          queue.length = 0
-          return
+          // One key the server cannot take must not hold back the others: halve until it stands alone.
+          if (part.length === 1) await done(part, false)
+          size = Math.max(1, Math.ceil(part.length / 2))
+          continue
         }
         const passing = ['endpoint_unreachable', 'timeout', 'server_error', 'rate_limited'].includes(plain.code)
         if (signal.aborted || !passing || ++tries >= TRIES) throw error
         await clock.sleep(backoff(tries, random, plain.retryAfterMs), signal)
         continue
       }
-      pending -= part.length
-      taken += part.length
-      if (rows === 0) queue[0] = { n: queue[0]!.n, keys: queue[0]!.keys.slice(part.length) }
-      else for (const { n } of queue.splice(0, rows)) await store.dropAcks(lease, n)
-      onChange()
+      tries = 0
+      size = Math.min(ACK_KEYS_PER_CALL, size * 2)
+      await done(part, true)
     }
   }
 
@@ -86,17 +101,17 @@ export function createAckSender({ store, transport, clock, random, lease, signal
   }
 
   return {
-    add(row) {
-      queue.push({ ...row })
-      pending += row.keys.length
+    add({ n, keys }) {
+      const row: Row = { n, open: keys.length, refused: [] }
+      waiting = waiting.concat(keys.map((key) => ({ key, row })))
       void send().catch(() => undefined)
     },
     async flush() {
       // A sender that failed while the drain went on gets one more chance, now that somebody waits for it.
-      while (queue.length > 0 || sending !== null) await send()
+      while (waiting.length > 0 || sending !== null) await send()
     },
     get pending() {
-      return pending
+      return waiting.length
     },
     get taken() {
       return taken

@@ -87,6 +87,7 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
     clock,
     endpoint: options.endpoint,
     token: deps.token,
+    life: life.signal,
     rate,
     timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
   })
@@ -151,7 +152,7 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
     proof.look()
     const [sync, session] = [await store.device.sync(), await store.device.session()]
     // Asked last: this tab may have become the leader meanwhile, and a leader says its phase itself.
-    if (lease !== null) return
+    if (lease !== null || board.phase.phase === 'stopped') return
     if (sync.paused) board.setPhase({ phase: 'paused' })
     else if (session !== null && session.estimate !== null) {
       const { done, estimate } = session
@@ -186,8 +187,20 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
     if (life.signal.aborted) return
     if (kind === 'wake') wake.ring()
     else if (lease === null) look()
-    else if (kind === 'control') loop.interrupt()
+    else if (kind === 'control') takeOrders()
   })
+
+  /** Somebody paused, resumed or wiped, in this tab or another: what stopped this leader may be mended. */
+  function takeOrders(): void {
+    endpoint.forgetToken()
+    loop.unblock()
+    loop.interrupt()
+  }
+
+  /** What a person just mended is not said any more. */
+  function forgetTrouble(): void {
+    if (['paused', 'needs-auth', 'stopped', 'storage-problem'].includes(board.phase.phase)) board.setPhase({ phase: 'connecting' })
+  }
 
   const stopStore = store.subscribe((event) => {
     if (event.kind === 'closed') {
@@ -203,7 +216,8 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
     }
   }
 
-  const leading = holdLeadership({ store, locks, lockName: options.lockName }, life.signal, async (held, signal) => {
+  const leading = holdLeadership(
+    { store, locks, lockName: options.lockName, clock, onTrouble: (error) => board.setPhase({ phase: 'storage-problem', error }) }, life.signal, async (held, signal) => {
     lease = held
     board.setFacts({ role: 'leader' })
     try {
@@ -235,17 +249,17 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
     },
     async resume() {
       await store.device.setPaused(false)
-      endpoint.forgetToken()
-      loop.unblock()
+      forgetTrouble()
+      takeOrders()
       channel.post({ kind: 'control' })
       if (lease === null) look()
     },
     async restart() {
       // A follower may do it too: the epoch it takes fences the leader, which then leads on with the new data.
-      const held = await store.device.takeEpoch()
+      const held = lease ?? (await store.device.takeEpoch())
       await wipe(held)
-      loop.unblock()
-      loop.interrupt()
+      forgetTrouble()
+      takeOrders()
     },
     pageEvent(event) {
       if (event === 'online' || event === 'offline') online = event === 'online'

@@ -3,7 +3,10 @@
  * write of an earlier leader (R24, R27). The lock decides who tries; the epoch decides who succeeds.
  * Where the platform has no locks, the newest tab leads and the older ones find themselves fenced.
  */
+import type { Clock } from '../clock.ts'
+import { toPlain, type PlainError } from '../errors.ts'
 import type { Lease, Store } from '../store/store.ts'
+import { recoveryOf } from './retry.ts'
 
 export interface Locks {
   /** Calls `work` once the lock is ours and keeps it until `work` ends. Rejects with `aborted` if `signal` aborts first. */
@@ -12,23 +15,49 @@ export interface Locks {
   readonly exclusive: boolean
 }
 
+/** Why a leader stopped: another took the epoch, the data was replaced (by anybody, also by itself), or the end. */
+export type LeadEnd = 'fenced' | 'replaced' | 'stopped'
+
+const STORAGE_RETRY_MS = 30_000
+
 /**
- * Leads whenever the lock is ours, until `signal` aborts.
- * @param lead runs as the leader; ends when it is fenced (then the epoch is taken anew) or stopped.
+ * Leads whenever the lock is ours, until `signal` aborts. Storage that fails is tried again: giving up would leave
+ * the lock with a tab that does nothing.
+ * @throws SyncError what only a person can mend
  */
 export async function holdLeadership(
-  deps: { readonly store: Store; readonly locks: Locks; readonly lockName: string },
+  deps: {
+    readonly store: Store
+    readonly locks: Locks
+    readonly lockName: string
+    readonly clock: Clock
+    readonly onTrouble: (error: PlainError) => void
+  },
   signal: AbortSignal,
-  lead: (lease: Lease, signal: AbortSignal) => Promise<'fenced' | 'stopped'>,
+  lead: (lease: Lease, signal: AbortSignal) => Promise<LeadEnd>,
 ): Promise<void> {
-  const { store, locks, lockName } = deps
+  const { store, locks, lockName, clock, onTrouble } = deps
+
+  async function takeOver(): Promise<Lease> {
+    for (;;) {
+      try {
+        // Everything the last leader stored is read before anything is written on top of it.
+        const lease = await store.device.takeEpoch()
+        await store.follow()
+        return lease
+      } catch (error) {
+        const trouble = toPlain(error, 'storage_failed')
+        if (recoveryOf[trouble.code] !== 'storage') throw error
+        onTrouble(trouble)
+        await clock.sleep(STORAGE_RETRY_MS, signal)
+      }
+    }
+  }
+
   await locks.request(lockName, signal, async () => {
     while (!signal.aborted) {
-      // Everything the last leader stored is read before anything is written on top of it.
-      const lease = await store.device.takeEpoch()
-      await store.follow()
-      const end = await lead(lease, signal)
-      if (end === 'stopped' || !locks.exclusive) return
+      const end = await lead(await takeOver(), signal)
+      if (end === 'stopped' || (end === 'fenced' && !locks.exclusive)) return
     }
   })
 }

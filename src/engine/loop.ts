@@ -10,6 +10,7 @@ import { aborted } from '../clock.ts'
 import { SyncError, toPlain, type PlainError } from '../errors.ts'
 import type { Lease, Store } from '../store/store.ts'
 import type { StatusBoard } from './facts.ts'
+import type { LeadEnd } from './leader.ts'
 import type { Phase } from './status.ts'
 import { backoff, recoveryOf } from './retry.ts'
 import { runOnce, type RunDeps, type RunResult } from './run.ts'
@@ -33,7 +34,7 @@ export interface LoopDeps extends Omit<RunDeps, 'lease' | 'meet' | 'progress' | 
 
 export interface LeaderLoop {
   /** Leads until stopped or fenced. */
-  lead(lease: Lease, signal: AbortSignal): Promise<'fenced' | 'stopped'>
+  lead(lease: Lease, signal: AbortSignal): Promise<LeadEnd>
   /** Cuts the run under way; the loop looks again at what it should do. */
   interrupt(): void
   /** A person has mended what stopped the engine. */
@@ -129,26 +130,40 @@ export function createLeaderLoop(deps: LoopDeps): LeaderLoop {
           }
           const result = await run(lease, signal)
           if (result.end === 'wiped') continue
+          if (result.onlyStuck && result.end === 'owed') {
+            const error = toPlain(new SyncError('page_too_large', 'A page of the queue is larger than a client may take; lower the page size of the server.'))
+            const ms = stuckDelay(++onlyStuck)
+            await rest(ms, { phase: 'waiting', retryAt: clock.now() + ms, error }, lease, signal)
+            continue
+          }
           if (result.end === 'owed') throw new SyncError('bad_response', 'Answers were lost on the way; the engine asks for what is missing.')
           failures = 0
           onlyStuck = result.onlyStuck ? onlyStuck + 1 : 0
-          await rest(Math.min(STUCK_CEILING_MS, deps.poll * 2 ** onlyStuck), { phase: 'idle' }, lease, signal)
+          await rest(stuckDelay(onlyStuck), { phase: 'idle' }, lease, signal)
         } catch (error) {
           if (signal.aborted) break
           const plain = toPlain(error, 'storage_failed')
           if (plain.code === 'aborted') continue
           const recovery = recoveryOf[plain.code]
           deps.log(recovery === 'stop' ? 'error' : 'info', 'run.failed', { code: plain.code, status: plain.status ?? null })
-          if (recovery === 'lead-anew') return 'fenced'
+          if (recovery === 'lead-anew') return endOf(plain)
           try {
             await recover(plain, recovery, ++failures, lease, signal)
           } catch (second) {
-            if (recoveryOf[toPlain(second, 'storage_failed').code] === 'lead-anew') return 'fenced'
+            const again = toPlain(second, 'storage_failed')
+            if (recoveryOf[again.code] === 'lead-anew') return endOf(again)
+            // Settling failed too while we waited: wait the rest without it.
+            await wake.wait(STORAGE_RETRY_MS, signal)
           }
         }
       }
       return 'stopped'
     },
+  }
+
+  /** The poll, longer with every session in a row that brought only what comes every time (R11). */
+  function stuckDelay(times: number): number {
+    return Math.min(STUCK_CEILING_MS, deps.poll * 2 ** Math.min(times, 16))
   }
 
   async function recover(error: PlainError, recovery: 'retry' | 'auth' | 'storage' | 'stop', failures: number, lease: Lease, signal: AbortSignal): Promise<void> {
@@ -163,4 +178,8 @@ export function createLeaderLoop(deps: LoopDeps): LeaderLoop {
     if (error.retryAfterMs !== undefined) notBefore = { at: clock.monotonic() + error.retryAfterMs, phase }
     await rest(offline ? Math.max(ms, deps.poll) : ms, phase, lease, signal)
   }
+}
+
+function endOf(error: PlainError): LeadEnd {
+  return error.code === 'generation_changed' ? 'replaced' : 'fenced'
 }

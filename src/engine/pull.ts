@@ -10,7 +10,7 @@ import type { IncomingPage, Lease, SessionFacts, Store } from '../store/store.ts
 import type { AckSender } from './acks.ts'
 import type { ProgressMeter } from './progress.ts'
 import { backoff, KNOWN_OUTCOMES } from './retry.ts'
-import { makeRoom, type Ceiling } from './settle.ts'
+import { isOver, makeRoom, type Ceiling } from './settle.ts'
 import type { FetchedPage, Transport } from './transport.ts'
 
 export interface PullDeps {
@@ -38,6 +38,10 @@ export interface Drained {
   readonly unreadable: number
   /** Items that were new to this device. */
   readonly accepted: number
+  /** Items of a known revision with another body: they change nothing, but something is wrong at the server (R7). */
+  readonly divergent: number
+  /** Pages larger than a client may take were all that made it dirty. */
+  readonly onlyOversized: boolean
 }
 
 /** One commit: this many records or this many milliseconds, whichever first (R3). */
@@ -51,6 +55,12 @@ const FAULTS_IN_A_ROW = 4
 const EMPTY_IN_A_ROW = 5
 const EMPTY_FIRST_MS = 500
 const EMPTY_CEILING_MS = 8_000
+
+/** Pages that only name unreadable objects in a row before they count as empty ones. */
+const FAILED_ONLY_IN_A_ROW = 100
+
+/** Pages of one session that begin with an item it has handed out before. */
+const REPEATS = 5
 
 /** Pages beyond the size limit in a row before the run gives up (R11). */
 const OVERSIZED_IN_A_ROW = 20
@@ -71,7 +81,10 @@ export async function drain(deps: PullDeps, first: SessionFacts, outer: AbortSig
   let unreadable = 0
   let accepted = 0
   let quarantined = 0
-  const result = (end: Drained['end']): Drained => ({ end, dirty: session.dirty, pages, items, quarantined, stuck, unreadable, accepted })
+  let divergent = 0
+  /** A GET's outcome is unknown for another reason than its size. */
+  let lost = first.dirty
+  const result = (end: Drained['end']): Drained => ({ end, dirty: session.dirty, pages, items, quarantined, stuck, unreadable, accepted, divergent, onlyOversized: session.dirty && !lost })
 
   let group: IncomingPage[] = []
   let gathered = 0
@@ -93,6 +106,7 @@ export async function drain(deps: PullDeps, first: SessionFacts, outer: AbortSig
         stuck += committed.unackable
         accepted += committed.accepted
         quarantined += committed.quarantined
+        divergent += committed.divergent
         deps.onPage()
       } catch (error) {
         commitFailure = error
@@ -136,12 +150,31 @@ export async function drain(deps: PullDeps, first: SessionFacts, outer: AbortSig
     gathered += page.items.length
   }
 
+  /** A session hands out each item once (FETCH-3); a server that does not would keep us here for ever. */
+  const seen = new Set<string>()
+  function isRepeated(page: FetchedPage): boolean {
+    const key = page.items.find(({ ackKey }) => ackKey !== null)?.ackKey
+    if (key === undefined || key === null) return false
+    const known = seen.has(key)
+    seen.add(key)
+    return known
+  }
+
+  async function giveUp(): Promise<Drained> {
+    await commitAll()
+    session = { ...session, dirty: true }
+    lost = true
+    return result('gave-up')
+  }
+
   type Outcome = { readonly page: FetchedPage | null } | { readonly error: unknown }
   const fetchNext = (): Promise<Outcome> => transport.fetchPage(session.id, signal).then((page) => ({ page }), (error: unknown) => ({ error }))
 
   let faults = 0
   let empties = 0
+  let failedOnly = 0
   let oversized = 0
+  let repeats = 0
   try {
     let next = fetchNext()
     for (;;) {
@@ -154,7 +187,10 @@ export async function drain(deps: PullDeps, first: SessionFacts, outer: AbortSig
           await commitAll()
           return result('gone')
         }
-        if (!KNOWN_OUTCOMES.has(error.code)) session = { ...session, dirty: true }
+        if (!KNOWN_OUTCOMES.has(error.code)) {
+          session = { ...session, dirty: true }
+          lost ||= error.code !== 'page_too_large'
+        }
         if (error.code === 'page_too_large' && ++oversized < OVERSIZED_IN_A_ROW) {
           // It was handed out and cannot be taken; the next GET brings the page after it.
           stuck++
@@ -176,24 +212,22 @@ export async function drain(deps: PullDeps, first: SessionFacts, outer: AbortSig
         await commitAll()
         return result('drained')
       }
-      if (page.items.length === 0 && page.failed === 0) {
-        if (++empties >= EMPTY_IN_A_ROW) {
-          await commitAll()
-          session = { ...session, dirty: true }
-          return result('gave-up')
-        }
+      if (isRepeated(page) && ++repeats >= REPEATS) return giveUp()
+      if (page.items.length === 0 && (page.failed === 0 || ++failedOnly >= FAILED_ONLY_IN_A_ROW)) {
+        if (++empties >= EMPTY_IN_A_ROW) return giveUp()
         await clock.sleep(Math.min(EMPTY_CEILING_MS, EMPTY_FIRST_MS * 2 ** (empties - 1)), signal)
         next = fetchNext()
         continue
       }
       empties = 0
+      if (page.items.length > 0) failedOnly = 0
       take(page)
       deps.onPage()
       next = fetchNext()
-      if (gathered >= GROUP_RECORDS) {
-        await startCommit()
-        await makeRoom({ store, lease }, ceiling)
-      } else commitSoon()
+      const full = isOver(store.counts(), ceiling)
+      if (gathered >= GROUP_RECORDS || full) await startCommit()
+      else commitSoon()
+      if (full) await makeRoom({ store, lease }, ceiling)
     }
   } finally {
     local.abort()

@@ -1,4 +1,7 @@
-/** A token bucket for requests: the limit belongs to the endpoint (R12, RATE-1). */
+/**
+ * The rate limit: no second holds more requests than the endpoint allows (R12, RATE-1). A burst may use them up
+ * at once; then each request waits until the one so many before it is a second old.
+ */
 import type { Clock } from '../clock.ts'
 
 export interface RateLimit {
@@ -10,17 +13,18 @@ export interface RateLimit {
 
 export function createRateLimit(clock: Clock, perSecond: number): RateLimit {
   let rate = perSecond
-  let free = perSecond
-  let at = clock.monotonic()
+  let sent: number[] = []
   let line: Promise<void> = Promise.resolve()
 
   async function wait(signal: AbortSignal): Promise<void> {
     if (rate === 0) return
-    const now = clock.monotonic()
-    free = Math.min(rate, free + ((now - at) / 1000) * rate)
-    at = now
-    free -= 1
-    if (free < 0) await clock.sleep((-free / rate) * 1000, signal)
+    // Below one a second it is one in so many seconds.
+    const allowed = Math.max(1, Math.floor(rate))
+    const window = Math.max(1_000, 1_000 / rate)
+    const before = sent.at(-allowed)
+    const left = before === undefined ? 0 : before + window - clock.monotonic()
+    if (left > 0) await clock.sleep(left, signal)
+    sent = [...sent.slice(1 - allowed), clock.monotonic()]
   }
 
   return {
@@ -32,7 +36,6 @@ export function createRateLimit(clock: Clock, perSecond: number): RateLimit {
     },
     set: (next) => {
       rate = next
-      free = Math.min(free, next)
     },
   }
 }

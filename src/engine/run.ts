@@ -68,9 +68,12 @@ export async function runOnce(deps: RunDeps, signal: AbortSignal): Promise<RunRe
       deps.onSession(null)
     }
     const clean = drained.end === 'drained' && !drained.dirty
-    await finish(session, drained, clean)
+    await finish(session, { ...drained, stuck: drained.stuck + acks.refused }, clean)
     await note(session, { ...drained, outcome: clean ? 'clean' : 'dirty', acked: acks.taken - startedTaken, error: null })
-    if (clean) return { end: 'in-sync', onlyStuck: drained.accepted === 0 && drained.stuck + drained.unreadable > 0 }
+    if (drained.divergent > 0) deps.log('error', 'session.divergent', { items: drained.divergent })
+    const nothingNew = drained.accepted === 0 && drained.stuck + drained.unreadable > 0
+    if (clean) return { end: 'in-sync', onlyStuck: nothingNew }
+    if (nothingNew && drained.onlyOversized) return { end: 'owed', onlyStuck: true }
   }
   return { end: 'owed', onlyStuck: false }
 

@@ -39,6 +39,9 @@ export async function settleWhenQuiet({ store, clock, lease }: SettleDeps, signa
 
 /** Brings the inbox below its ceiling; the drain waits meanwhile. */
 export async function makeRoom({ store, lease }: Omit<SettleDeps, 'clock'>, ceiling: Ceiling): Promise<void> {
-  const over = ({ records, bytes }: { records: number; bytes: number }): boolean => records > ceiling.records || bytes > ceiling.bytes
-  while (over(store.counts())) if ((await store.settleNext(lease)) === null) return
+  while (isOver(store.counts(), ceiling)) if ((await store.settleNext(lease)) === null) return
+}
+
+export function isOver({ records, bytes }: { readonly records: number; readonly bytes: number }, ceiling: Ceiling): boolean {
+  return records > ceiling.records || bytes > ceiling.bytes
 }

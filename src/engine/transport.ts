@@ -69,6 +69,8 @@ export interface TransportDeps {
   readonly clock: Clock
   readonly endpoint: string
   readonly token: (reason: TokenReason, signal: AbortSignal) => Promise<string>
+  /** Aborts when the engine ends: nobody waits for a token any more. */
+  readonly life: AbortSignal
   readonly rate: RateLimit
   readonly timeouts: Timeouts
 }
@@ -80,12 +82,15 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
   const { http, clock, endpoint, timeouts } = deps
   let token: Promise<string> | null = null
 
-  function takeToken(reason: TokenReason, signal: AbortSignal): Promise<string> {
-    token ??= deps.token(reason, signal).catch((error: unknown) => {
-      token = null
+  /** The token in hand, or the one being asked for: calls share one request, whose end is that of the engine. */
+  function takeToken(reason: TokenReason): Promise<string> {
+    if (token !== null) return token
+    const asked = deps.token(reason, deps.life).catch((error: unknown) => {
+      if (token === asked) token = null
       throw error
     })
-    return token
+    token = asked
+    return asked
   }
 
   /** One call with its deadline; `body` is read within it. */
@@ -140,11 +145,13 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
   /** A call with a token; one that is refused is replaced once and the call repeated (AUTH-1). */
   async function call(device: string, method: 'GET' | 'POST', path: string, body: string | null, signal: AbortSignal): Promise<{ response: HttpResponse; text: string }> {
     for (let attempt = 0; ; attempt++) {
-      const bearer = await takeToken(attempt === 0 ? 'start' : 'refused', signal)
+      const used = takeToken(attempt === 0 ? 'start' : 'refused')
+      const bearer = await unlessAborted(used, signal)
       await deps.rate.take(signal)
       const answer = await exchange(device, method, path, body, bearer, signal)
       if (answer.response.status !== 401) return answer
-      token = null
+      // Another call may have replaced it meanwhile; a fresh token is not thrown away for an old one's refusal.
+      if (token === used) token = null
       if (attempt > 0) throw failure(answer.response, 'unauthorized', 'The server refused the token; sign in again, then call resume().')
     }
   }
@@ -213,5 +220,20 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
     forgetToken() {
       token = null
     },
+  }
+}
+
+/** Settles with `work`, or rejects as soon as `signal` aborts; `work` goes on for whoever shares it. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let stop: () => void = () => undefined
+  const cut = new Promise<never>((_, reject) => {
+    stop = () => reject(aborted())
+    signal.addEventListener('abort', stop, { once: true })
+    if (signal.aborted) stop()
+  })
+  try {
+    return await Promise.race([work, cut])
+  } finally {
+    signal.removeEventListener('abort', stop)
   }
 }

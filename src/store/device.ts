@@ -103,11 +103,11 @@ export function createDevice(database: Database, random: Random): Device {
       strict.dexie.transaction('rw', strict.dexie.tables, async () => {
         const { epoch } = await checkLease(strict, database, lease)
         const log = await readLog(strict)
-        const { paused } = await readSync(strict)
+        const { paused, started } = await readSync(strict)
         for (const table of strict.dexie.tables) await table.clear()
         const identity = freshIdentity(epoch)
         // The sequence goes on, so that what other tabs still hold in memory lies at or below the mark and counts for nothing.
-        await strict.meta.bulkPut([identity, { key: 'log', head: log.head, mark: log.head, seen: log.head, base: log.head }, { ...NOTHING_YET, paused }])
+        await strict.meta.bulkPut([identity, { key: 'log', head: log.head, mark: log.head, seen: log.head, base: log.head }, { ...NOTHING_YET, paused, started }])
         return { device: identity.device, epoch }
       }),
   }

@@ -51,7 +51,8 @@ export interface Store {
   dropTombstones(lease: Lease, cleanRun: number): Promise<void>
   /** Ack keys stored and not yet taken by the server, oldest first. */
   pendingAcks(): Promise<ReadonlyArray<{ readonly n: number; readonly keys: readonly string[] }>>
-  dropAcks(lease: Lease, n: number): Promise<void>
+  /** The server has taken a row's keys, but for those it refused. */
+  dropAcks(lease: Lease, n: number, refused: readonly string[]): Promise<void>
   addHistory(lease: Lease, entry: HistoryRow): Promise<void>
   history(): Promise<readonly HistoryRow[]>
   /** Clears everything and starts a new generation. */
@@ -253,11 +254,12 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
         const rows = await relaxed.acks.toArray()
         return rows.filter((row) => row.device === uuid && row.n !== undefined).map((row) => ({ n: row.n as number, keys: row.keys }))
       }),
-    dropAcks: (lease, n) =>
+    dropAcks: (lease, n, refused) =>
       guarded(() =>
         relaxed.dexie.transaction('rw', relaxed.meta, relaxed.acks, async () => {
           await checkLease(relaxed, database, lease)
-          await relaxed.acks.delete(n)
+          if (refused.length === 0) await relaxed.acks.delete(n)
+          else await relaxed.acks.put({ n, device: lease.device, keys: [...refused] })
         }),
       ),
     addHistory: (lease, entry) =>

@@ -127,7 +127,12 @@ export function createHost(deps: HostDeps): WorkerApi {
         if (request.wire !== WIRE_VERSION)
           throw new SyncError('version_skew', `The page speaks version ${request.wire} of the worker's protocol, the worker ${WIRE_VERSION}; build and load both from one release.`)
         port.postMessage({ kind: 'hello' } satisfies ToPage)
-        opened = await open(request, port)
+        const now = await open(request, port)
+        if (closed) {
+          await now.close()
+          throw new SyncError('closed', 'close() was called in this tab.')
+        }
+        opened = now
         return null
       }),
     get: (collection, ids) => answer(() => current().store.get(collection, ids)),

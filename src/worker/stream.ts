@@ -57,10 +57,12 @@ export function openStream({ store, clock, send }: StreamDeps, stream: number, m
   let updates = new Map<string, Update | null>()
   let resetNext = false
   let framing = false
+  /** A window is being read again: what waits is half of a step and must not be sent. */
+  let held = false
   let sentAt = -Infinity
 
   function schedule(): void {
-    if (framing || closed) return
+    if (framing || closed || held) return
     framing = true
     const wait = Math.max(0, sentAt + FRAME_MS - clock.monotonic())
     void (wait === 0 ? Promise.resolve() : clock.sleep(wait)).then(flush)
@@ -68,13 +70,19 @@ export function openStream({ store, clock, send }: StreamDeps, stream: number, m
 
   function flush(): void {
     framing = false
-    if (closed) return
+    if (closed || held) return
     sentAt = clock.monotonic()
     const batch = updates
     const reset = resetNext
     updates = new Map()
     resetNext = false
-    deliver(batch, reset)
+    try {
+      deliver(batch, reset)
+    } catch (error) {
+      // A row that cannot be cloned must not silence the stream.
+      send({ kind: 'failed', stream, error: toPlain(error, 'storage_failed') })
+      closed = true
+    }
   }
 
   function put(id: string, update: Update, rev: number): void {
@@ -97,6 +105,7 @@ export function openStream({ store, clock, send }: StreamDeps, stream: number, m
         again = false
         const found = await store.find(compiled)
         if (closed) return
+        held = false
         if (!ready || limit === undefined) replace(found)
         else patch(found)
       } while (again)
@@ -117,12 +126,22 @@ export function openStream({ store, clock, send }: StreamDeps, stream: number, m
     ready = true
     const missed = early
     early = []
-    if (limit === undefined) for (const change of missed) apply(change)
-    else if (!applyToWindow(missed, limit)) again = true
     if (mode === 'once') {
+      // What was found is one exact answer; anything later belongs to the next.
       flush()
       closed = true
-    } else schedule()
+      return
+    }
+    // `found` may hold these changes already, so only the last word on each record counts.
+    const last = [...new Map(missed.map((change) => [change.id, change])).values()]
+    if (limit === undefined) for (const change of last) apply(change)
+    else if (last.length > 0) readAgain()
+    schedule()
+  }
+
+  function readAgain(): void {
+    held = true
+    void run()
   }
 
   /** A window read again: only what differs is sent. */
@@ -134,7 +153,7 @@ export function openStream({ store, clock, send }: StreamDeps, stream: number, m
       const stale = store.isStale(spec.name, id)
       if (before === undefined || before.rev !== rev || before.stale !== stale) put(id, { row, key, stale }, rev)
     }
-    if (updates.size > 0) schedule()
+    if (updates.size > 0 || resetNext) schedule()
   }
 
   function apply({ id, rev, row }: Change): void {
@@ -150,11 +169,11 @@ export function openStream({ store, clock, send }: StreamDeps, stream: number, m
 
   /** The row is the same, its state is not. */
   async function refreshState(id: string): Promise<void> {
-    const [row] = await store.get(spec.name, [id]).catch(() => [])
-    if (row === undefined || closed) return
-    const stale = store.isStale(spec.name, id)
     const before = members.get(id)
-    if (before !== undefined) put(id, { row, key: before.key, stale }, before.rev)
+    const [row] = await store.get(spec.name, [id]).catch(() => [])
+    // A change that came meanwhile has said more than this read can.
+    if (row === undefined || closed || before === undefined || members.get(id) !== before) return
+    put(id, { row, key: before.key, stale: store.isStale(spec.name, id) }, before.rev)
     schedule()
   }
 
@@ -188,7 +207,8 @@ export function openStream({ store, clock, send }: StreamDeps, stream: number, m
   }
 
   function isAfterStart(position: Position): boolean {
-    return query.after === undefined || compiled.compare(query.after, position) < 0
+    const { after } = compiled.query
+    return after === undefined || compiled.compare(after, position) < 0
   }
 
   void run()
@@ -208,7 +228,7 @@ export function openStream({ store, clock, send }: StreamDeps, stream: number, m
       else if (running) void run()
       else {
         if (limit === undefined) for (const change of changes) apply(change)
-        else if (!applyToWindow(changes, limit)) return void run()
+        else if (!applyToWindow(changes, limit)) return readAgain()
         if (updates.size > 0) schedule()
       }
     },

@@ -182,7 +182,7 @@ describe('a commit is refused', () => {
     const before = await readDisk(factory)
     const fenced = { name: 'SyncError', code: 'fenced' }
     await expect(store.commit(lease, [page(put(1, 1))], session)).rejects.toMatchObject(fenced)
-    await expect(store.dropAcks(lease, 1)).rejects.toMatchObject(fenced)
+    await expect(store.dropAcks(lease, 1, [])).rejects.toMatchObject(fenced)
     await expect(
       store.addHistory(lease, {
         startedAt: 1,

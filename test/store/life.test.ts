@@ -324,7 +324,7 @@ describe('acks and history', () => {
     const { store, lease } = await openTest(factory)
     const [one, two] = await store.pendingAcks()
     expect([one?.keys, two?.keys]).toEqual([['thing-1-1'], ['thing-2-1']])
-    await store.dropAcks(lease, one?.n ?? -1)
+    await store.dropAcks(lease, one?.n ?? -1, [])
     expect((await store.pendingAcks()).map(({ keys }) => keys)).toEqual([['thing-2-1']])
   })
 
