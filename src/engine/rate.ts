@@ -24,7 +24,7 @@ export function createRateLimit(clock: Clock, perSecond: number): RateLimit {
     const before = sent.at(-allowed)
     const left = before === undefined ? 0 : before + window - clock.monotonic()
     if (left > 0) await clock.sleep(left, signal)
-    sent = [...sent.slice(1 - allowed), clock.monotonic()]
+    sent = [...sent, clock.monotonic()].slice(-allowed)
   }
 
   return {
