@@ -169,12 +169,15 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
     if (status === 403) return failure(response, 'forbidden', 'The token does not carry the scope "sync"; ask for a token with it.')
     if (status === 429) return failure(response, 'rate_limited', 'The server asks for fewer requests; the engine waits and goes on.')
     if (status >= 500) return failure(response, 'server_error', `The server failed (${status}); the engine tries again.`)
-    if (status === 404 || status < 200 || (status >= 300 && status < 400)) return wrong(response)
+    if (status === 404 || status === 410 || status < 200 || (status >= 300 && status < 400)) return wrong(response)
     return failure(response, 'request_refused', `The server refused the request (${status}); client and server do not agree about the protocol.`)
   }
 
   const wrong = (response: HttpResponse): SyncError =>
     failure(response, 'endpoint_wrong', `What answered at ${endpoint} is no sync service (status ${response.status}); check the endpoint given to createSync.`)
+
+  /** A sign-in page of the network, or of a proxy: whatever its status, the service has not answered (F10). */
+  const isForPeople = (response: HttpResponse): boolean => /html/i.test(response.header('Content-Type') ?? '')
 
   function parse(response: HttpResponse, text: string): { value: unknown; suspect: boolean } {
     try {
@@ -193,7 +196,7 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
       }
       if (response.status === 204) return { ...facts, session: null }
       if (response.status < 200 || response.status > 299) throw refused(response)
-      const session = /html/i.test(response.header('Content-Type') ?? '') ? null : readSession(parse(response, text).value)
+      const session = isForPeople(response) ? null : readSession(parse(response, text).value)
       if (session === null) throw wrong(response)
       return { ...facts, session }
     },
@@ -201,7 +204,8 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
     async fetchPage(session, signal) {
       const { response, text } = await call(device, 'GET', routes.queue(encodeURIComponent(session)), null, signal)
       if (response.status === 204) return null
-      if (response.status === 404) throw failure(response, 'session_gone', 'The session is over at the server; the engine starts another.')
+      if (response.status === 404 || response.status === 410)
+        throw failure(response, 'session_gone', 'The session is over at the server; the engine starts another.')
       if (response.status < 200 || response.status > 299) throw refused(response)
       const { value, suspect } = parse(response, text)
       const page = readPage(value)
@@ -212,6 +216,7 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
     async ack(keys, signal) {
       const { response } = await call(device, 'POST', routes.ack, ackBody(keys), signal)
       if (response.status < 200 || response.status > 299) throw refused(response)
+      if (isForPeople(response)) throw wrong(response)
     },
   })
 

@@ -31,7 +31,8 @@ async function readText(response: Response, maxBytes: number): Promise<string> {
     if (done) return text + decoder.decode()
     bytes += value.byteLength
     if (bytes > maxBytes) {
-      await reader.cancel()
+      // Not awaited: where the body is read twice (a service worker, a proxy), it would wait for the other reader.
+      reader.cancel().catch(() => undefined)
       throw tooLarge(maxBytes)
     }
     text += decoder.decode(value, { stream: true })
