@@ -4,7 +4,9 @@ import * as z from 'zod'
 
 export interface Contact {
   id: number
-  name: string
+  is_organization: boolean
+  /** Organizations only; people have two names. */
+  name?: string
 }
 
 /** Without a validator: this one goes with the packaged worker. */
@@ -19,7 +21,11 @@ export const checked = defineSchema({
   collections: {
     contact: collection<Contact>({
       indexes: ['name'],
-      validate: z.object({ id: z.number().refine((id) => id % 10 !== 0), name: z.string() }),
+      validate: z.object({
+        id: z.number().refine((id) => id % 10 !== 0),
+        is_organization: z.boolean(),
+        name: z.optional(z.string()),
+      }),
     }),
   },
 })
