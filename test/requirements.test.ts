@@ -54,7 +54,10 @@ function citations(folders: string[]): { id: string; file: string }[] {
   return folders
     .filter((folder) => existsSync(folder))
     .flatMap((folder) => readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((path) => join(folder, path)))
-    .filter((file) => /\.(ts|mjs|md)$/.test(file) && !/requirements\.(test\.ts|md)$/.test(file))
+    .filter(
+      (file) =>
+        !file.includes('node_modules') && /\.(ts|mjs|md)$/.test(file) && !/requirements\.(test\.ts|md)$/.test(file),
+    )
     .flatMap((file) => {
       const ids = readFileSync(file, 'utf8').match(ID) ?? []
       return ids.flatMap(spread).map((id) => ({ id, file: file.replaceAll('\\', '/') }))
