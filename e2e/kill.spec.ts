@@ -106,7 +106,6 @@ test(`promise 1, F22: ${KILLS} SIGKILLs in mid-sync, nothing acknowledged is mis
     test.info().annotations.push({ type: 'figures', description: JSON.stringify({ kills: KILLS, figures, redelivered: again }) })
     // A kill costs at most the group being gathered, one commit, one GET, and keys not yet acknowledged.
     expect(again / KILLS, 'items sent again, per kill').toBeLessThanOrEqual(4_000)
-    // oxlint-disable-next-line no-console -- the figures are the evidence
     console.log(`kills ${KILLS}, acked but missing 0, sent again ${again} (${Math.round(again / KILLS)} a kill)`)
   } finally {
     server.close()

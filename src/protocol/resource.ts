@@ -1,7 +1,4 @@
-/** Single resources of the Core API (section 8): the envelope both ways, and paths from types. */
-import * as z from 'zod/mini'
-
-export const resourceSchema = z.object({ data: z.record(z.string(), z.unknown()) })
+/** Paths of the Core API (section 8), from types. */
 
 /** `contact` to `contacts`, `city` to `cities`: the path of a type in the Core API. */
 export function pluralOf(type: string): string {
