@@ -152,7 +152,7 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
     proof.look()
     const [sync, session] = [await store.device.sync(), await store.device.session()]
     // Asked last: this tab may have become the leader meanwhile, and a leader says its phase itself.
-    if (lease !== null || board.phase.phase === 'stopped') return
+    if (lease !== null || board.phase.phase === 'stopped' || board.phase.phase === 'storage-problem') return
     if (sync.paused) board.setPhase({ phase: 'paused' })
     else if (session !== null && session.estimate !== null) {
       const { done, estimate } = session

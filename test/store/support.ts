@@ -163,6 +163,8 @@ function bound(target: IDBFactory, name: string | symbol): unknown {
 }
 
 interface FakeTransaction {
+  /** What would undo its writes. */
+  readonly _rollbackLog: readonly unknown[]
   _abort(error: string): void
   _markFinished(): void
 }
@@ -172,7 +174,7 @@ function refuseAtCommit(tx: FakeTransaction, full: () => boolean): void {
   const finish = tx._markFinished.bind(tx)
   let aborted = false
   tx._markFinished = () => {
-    if (aborted || !full()) return finish()
+    if (aborted || !full() || tx._rollbackLog.length === 0) return finish()
     aborted = true
     tx._abort('QuotaExceededError')
   }
