@@ -47,7 +47,7 @@ export function createAckSender({ store, transport, clock, random, lease, signal
   /** Keys in the order of their commits; a row leaves the disk with its last key. */
   let waiting: Array<{ readonly key: string; readonly row: Row }> = []
   let taken = 0
-  let refused = 0
+  const refused = new Set<string>()
   let sending: Promise<void> | null = null
 
   async function done(part: typeof waiting, accepted: boolean): Promise<void> {
@@ -55,12 +55,15 @@ export function createAckSender({ store, transport, clock, random, lease, signal
     const rows = new Set<Row>()
     for (const { key, row } of part) {
       row.open--
-      if (!accepted) row.refused.push(key)
+      if (!accepted && !refused.has(key)) {
+        // It comes with every session; one copy of it is kept.
+        refused.add(key)
+        row.refused.push(key)
+      }
       if (row.open === 0) rows.add(row)
     }
     for (const row of rows) await store.dropAcks(lease, row.n, row.refused)
     if (accepted) taken += part.length
-    else refused += part.length
     onChange()
   }
 
@@ -117,7 +120,7 @@ export function createAckSender({ store, transport, clock, random, lease, signal
       return taken
     },
     get refused() {
-      return refused
+      return refused.size
     },
   }
 }

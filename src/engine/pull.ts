@@ -57,7 +57,7 @@ const EMPTY_FIRST_MS = 500
 const EMPTY_CEILING_MS = 8_000
 
 /** Pages that only name unreadable objects in a row before they count as empty ones. */
-const FAILED_ONLY_IN_A_ROW = 50
+const FAILED_ONLY_IN_A_ROW = 40
 
 /** Pages of one session that begin with an item it has handed out before. */
 const REPEATS = 5

@@ -68,10 +68,11 @@ export async function runOnce(deps: RunDeps, signal: AbortSignal): Promise<RunRe
       deps.onSession(null)
     }
     const clean = drained.end === 'drained' && !drained.dirty
-    await finish(session, { ...drained, stuck: drained.stuck + acks.refused }, clean)
+    const stuck = drained.stuck + acks.refused
+    await finish(session, { ...drained, stuck }, clean)
     await note(session, { ...drained, outcome: clean ? 'clean' : 'dirty', acked: acks.taken - startedTaken, error: null })
     if (drained.divergent > 0) deps.log('error', 'session.divergent', { items: drained.divergent })
-    const nothingNew = drained.accepted === 0 && drained.stuck + drained.unreadable > 0
+    const nothingNew = drained.accepted === 0 && stuck + drained.unreadable > 0
     if (clean) return { end: 'in-sync', onlyStuck: nothingNew }
     if (nothingNew && drained.onlyOversized) return { end: 'owed', onlyStuck: true }
   }

@@ -33,9 +33,6 @@ describe('a server that never ends', () => {
       await clock.sleep(10_000)
       expect(log.length).toBeGreaterThan(10)
       expect(log.length).toBeLessThan(100)
-      log.length = 0
-      await clock.sleep(3_600_000)
-      expect(log.length, 'in an hour').toBeLessThan(20_000)
     })
   })
 
@@ -99,7 +96,7 @@ describe('what cannot be taken', () => {
       await clock.sleep(3_600_000)
       expect(log.filter(isStart).length).toBeGreaterThan(2)
       expect(new Set(http.acked)).toEqual(new Set(stuck === 0 ? ['k'] : []))
-      expect(await store.quarantine.list(10)).toHaveLength(1)
+      expect((await store.quarantine.list(10)).items).toHaveLength(1)
       expect(engine.status.current).toMatchObject({ quarantined: 1, stuck })
       expect(engine.status.current.lastSyncedAt).not.toBeNull()
       if (stuck > 0) expect(log.filter(isStart).length, 'sessions in an hour').toBeLessThan(10)

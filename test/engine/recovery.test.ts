@@ -44,7 +44,7 @@ describe('what a person mends', () => {
       await follower.engine.now(30_000)
       expect(await follower.ids()).toEqual(['1', '2', '3'])
       expect(leader.engine.status.current.role).toBe('leader')
-      expect(['settling', 'idle']).toContain(leader.engine.status.current.phase)
+      await until(() => leader.engine.status.current.phase === 'idle')
     })
   })
 
@@ -62,7 +62,7 @@ describe('what a person mends', () => {
       await follower.engine.restart()
       await follower.engine.now(30_000)
       expect(await follower.ids()).toHaveLength(4)
-      expect(['settling', 'idle']).toContain(leader.engine.status.current.phase)
+      await until(() => leader.engine.status.current.phase === 'idle')
     })
   })
 
@@ -154,7 +154,7 @@ describe('answers that refuse', () => {
         expect(await ids()).toHaveLength(5)
         expect(new Set(acked.flat()).size).toBe(4)
         expect(acked.flat()).not.toContain(poison)
-        expect(new Set((await store.pendingAcks()).flatMap(({ keys }) => keys))).toEqual(new Set([poison]))
+        expect((await store.pendingAcks()).flatMap(({ keys }) => keys)).toEqual([poison])
         expect(engine.status.current.lastSyncedAt).not.toBeNull()
         expect(engine.status.current.stuck).toBe(1)
         expect(log.filter(isFetch).length).toBeLessThan(30)
@@ -167,7 +167,7 @@ describe('answers that refuse', () => {
     return inWorld(
       {
         contacts: 300,
-        delayMs: 30,
+        delayMs: 60,
         fault: ({ headers }, path) => {
           const old = headers['Authorization'] === 'Bearer t1'
           const over = path.endsWith('/ack') || (path.includes('/queues/') && ++fetches > 1)
