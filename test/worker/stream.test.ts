@@ -5,8 +5,8 @@ import { describe, expect, it } from 'vitest'
 import { systemClock, systemRandom, type Clock } from '../../src/clock.ts'
 import { readPage } from '../../src/protocol/queue.ts'
 import { compileQuery, type Query } from '../../src/query.ts'
-import { collection, defineSchema } from '../../src/schema.ts'
-import { openStore, type Store } from '../../src/store/store.ts'
+import { collection, defineSchema, type Row, type Schema } from '../../src/schema.ts'
+import { openStore, type Found, type Store } from '../../src/store/store.ts'
 import type { ToPage } from '../../src/worker/api.ts'
 import { openStream } from '../../src/worker/stream.ts'
 
@@ -21,10 +21,11 @@ interface Write {
   readonly id: number
   /** Undefined deletes the record. */
   readonly n: number | null | undefined
+  readonly s?: string
 }
 
-async function freshStore(): Promise<Store> {
-  return openStore('stream', schema, { indexedDB: new IDBFactory(), IDBKeyRange, clock, random: systemRandom })
+async function freshStore(shape: Schema = schema): Promise<Store> {
+  return openStore('stream', shape, { indexedDB: new IDBFactory(), IDBKeyRange, clock, random: systemRandom })
 }
 
 /** Commits writes as one page, with revisions that grow. */
@@ -34,8 +35,8 @@ function writer(store: Store): { write: (writes: readonly Write[]) => Promise<vo
   const session = { id: 's', startedAt: 0, run: 1, dirty: false, done: 0, estimate: null }
   return {
     async write(writes) {
-      const items = writes.map(({ id, n }) => ({
-        data: n === undefined ? { id } : { id, n, s: `at ${revision}` },
+      const items = writes.map(({ id, n, s }) => ({
+        data: n === undefined ? { id } : { id, n, s: s ?? `at ${revision}` },
         meta: {
           type: 'thing',
           sync: { event_type: n === undefined ? 'deleted' : 'updated', ack_key: `${id}-${++revision}`, revision },
@@ -56,12 +57,15 @@ function page(): {
   rows: Map<string, unknown>
   resets: number
   messages: ToPage[]
+  /** What was to be seen after each whole step, as `id:n` in the order of ids. */
+  states: string[]
 } {
   const rows = new Map<string, unknown>()
   const state = {
     rows,
     resets: 0,
     messages: [] as ToPage[],
+    states: [] as string[],
     receive(message: ToPage): void {
       state.messages.push(message)
       if (message.kind !== 'rows') return
@@ -71,9 +75,36 @@ function page(): {
       }
       for (const id of message.removed) rows.delete(id)
       for (const row of message.rows) rows.set(row.id, row.data)
+      if (message.last) state.states.push(stateOf([...rows].map(([id, data]) => ({ id, row: data as Row }))))
     },
   }
   return state
+}
+
+function stateOf(found: ReadonlyArray<Pick<Found, 'id' | 'row'>>): string {
+  return found
+    .map(({ id, row }) => `${id}:${String(row['n'])}`)
+    .sort()
+    .join(' ')
+}
+
+/** States that cannot be reached by going forward through `legal`, standing still and leaping included. */
+function strays(states: readonly string[], legal: readonly string[]): string[] {
+  let at = 0
+  return states.filter((state) => {
+    const next = legal.indexOf(state, at)
+    if (next >= 0) at = next
+    return next < 0
+  })
+}
+
+/** A gate: what waits for `opened` goes on once `open` was called. */
+function gate(): { readonly opened: Promise<void>; readonly open: () => void } {
+  let open: () => void = () => undefined
+  const opened = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  return { opened, open }
 }
 
 const quiet = async (): Promise<void> => {
@@ -129,8 +160,8 @@ describe('a followed query', () => {
           await quiet()
           for (const { query, seen } of followed) {
             const found = await store.find(compileQuery(query, store.specOf('thing')))
-            expect(Object.fromEntries([...seen.rows].sort()), JSON.stringify(query)).toEqual(
-              Object.fromEntries(found.map(({ id, row }) => [id, row] as const).sort()),
+            expect(Object.fromEntries(seen.rows), JSON.stringify(query)).toEqual(
+              Object.fromEntries(found.map(({ id, row }) => [id, row] as const)),
             )
           }
           store.close()
@@ -245,6 +276,206 @@ describe('a followed query', () => {
       ],
     ])
     store.close()
+  })
+
+  const lowest: Query = { collection: 'thing', where: {}, order: { field: 'n', dir: 'asc' }, limit: 3 }
+  const six = [1, 2, 3, 4, 5, 6].map((id) => ({ id, n: id * 10 }))
+
+  it('I21: a window that is being read again sends nothing of the step it is in the middle of', async () => {
+    const store = await freshStore()
+    const { write } = writer(store)
+    await write(six)
+    const seen = page()
+    const frames: Array<() => void> = []
+    const held: Clock = { ...clock, monotonic: () => 0, sleep: () => new Promise((resolve) => frames.push(resolve)) }
+    const frame = (): void => frames.splice(0).forEach((next) => next())
+    let slow: Promise<void> = Promise.resolve()
+    const slowStore: Store = { ...store, find: (query) => slow.then(() => store.find(query)) }
+    const stream = openStream({ store: slowStore, clock: held, send: seen.receive }, 1, 'live', lowest)
+    store.subscribe(stream.onEvent)
+    await quiet()
+    await write([{ id: 1, n: 11 }])
+    const reading = gate()
+    slow = reading.opened
+    // A row on top and one that leaves: the window must be read again, and its frame comes first.
+    await write([
+      { id: 9, n: 5 },
+      { id: 2, n: undefined },
+    ])
+    frame()
+    await quiet()
+    reading.open()
+    await quiet()
+    frame()
+    await quiet()
+    expect(strays(seen.states, ['1:10 2:20 3:30', '1:11 2:20 3:30', '1:11 3:30 9:5'])).toEqual([])
+    expect(seen.states.at(-1)).toBe('1:11 3:30 9:5')
+    store.close()
+  })
+
+  it('I21, R39: "after" counts in the folded order of its index, also for a row that changes', async () => {
+    const folded = defineSchema({
+      version: 1,
+      collections: {
+        thing: collection<{ id: number; n: number; s: string }>({ indexes: [{ field: 's', fold: true }] }),
+      },
+    })
+    const store = await freshStore(folded)
+    const { write } = writer(store)
+    await write(['Ana', 'Bob', 'Cid'].map((s, at) => ({ id: at + 1, n: 0, s })))
+    const inOrder: Query = { collection: 'thing', where: {}, order: { field: 's', dir: 'asc' } }
+    const [, bob] = await store.find(compileQuery(inOrder, store.specOf('thing')))
+    if (bob === undefined) throw new Error('Bob is missing')
+    const seen = page()
+    // The position of Bob as a person would write it: not folded.
+    const query: Query = { ...inOrder, after: { key: [3, 'Bob'], id: bob.id } }
+    const stream = openStream({ store, clock, send: seen.receive }, 1, 'live', query)
+    store.subscribe(stream.onEvent)
+    await quiet()
+    expect([...seen.rows.keys()]).toEqual(['3'])
+    await write([{ id: 1, n: 0, s: 'Ana Maria' }])
+    await quiet()
+    expect([...seen.rows.keys()]).toEqual(['3'])
+    await write([{ id: 1, n: 0, s: 'dora' }])
+    await quiet()
+    expect([...seen.rows.keys()].sort()).toEqual(['1', '3'])
+    store.close()
+  })
+
+  it('I21, R31: a row read for its new state gives way to the change that came meanwhile', async () => {
+    const checked = defineSchema({
+      version: 1,
+      collections: {
+        thing: collection<{ id: number; n: number; s: string }>({
+          indexes: ['n'],
+          validate: {
+            '~standard': {
+              version: 1,
+              vendor: 'test',
+              validate: (value) =>
+                (value as Row)['n'] === -1 ? { issues: [{ message: 'n' }] } : { value: value as never },
+            },
+          },
+        }),
+      },
+    })
+    const store = await freshStore(checked)
+    const { write, settle } = writer(store)
+    await write([{ id: 1, n: 1 }])
+    await settle()
+    let slow: Promise<void> = Promise.resolve()
+    let reads = 0
+    const slowStore: Store = {
+      ...store,
+      get: async (type, ids) => {
+        const rows = await store.get(type, ids)
+        reads++
+        await slow
+        return rows
+      },
+    }
+    const seen = page()
+    const stream = openStream({ store: slowStore, clock, send: seen.receive }, 1, 'live', {
+      collection: 'thing',
+      where: {},
+    })
+    store.subscribe(stream.onEvent)
+    await quiet()
+    const reading = gate()
+    slow = reading.opened
+    await write([{ id: 1, n: -1 }])
+    await quiet()
+    expect(reads).toBe(1)
+    await write([{ id: 1, n: 100 }])
+    reading.open()
+    await quiet()
+    expect(seen.states.at(-1)).toBe('1:100')
+    expect(seen.messages.at(-1)).toMatchObject({ rows: [{ id: '1', stale: false }] })
+    store.close()
+  })
+
+  it.each(['once', 'live'] as const)(
+    'I21: changes known before the first answer (%s) are in it or after it, never undone by it',
+    async (mode) => {
+      const store = await freshStore()
+      const { write } = writer(store)
+      await write(six)
+      const gates = [gate(), gate()]
+      let reads = 0
+      const slowStore: Store = {
+        ...store,
+        find: async (query) => {
+          await gates[reads++]?.opened
+          return store.find(query)
+        },
+      }
+      const seen = page()
+      const stream = openStream({ store: slowStore, clock, send: seen.receive }, 1, mode, lowest)
+      store.subscribe(stream.onEvent)
+      await write([{ id: 9, n: 5 }])
+      await write([{ id: 9, n: 99 }])
+      for (const { open } of gates) {
+        open()
+        await quiet()
+      }
+      expect(strays(seen.states, ['1:10 2:20 3:30', '1:10 2:20 9:5', '1:10 2:20 3:30'])).toEqual([])
+      expect(seen.states.at(-1)).toBe('1:10 2:20 3:30')
+      store.close()
+    },
+  )
+
+  it('I21: whatever is written while it looks, each state is that of a prefix of whole pages, only ever a later one', async () => {
+    const still: Clock = { ...clock, monotonic: () => 0 }
+    const writes = fc.array(anyWrite, { minLength: 1, maxLength: 4 })
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(anyWrite, { maxLength: 12 }),
+        fc.boolean(),
+        fc.array(fc.tuple(writes, fc.constantFrom('at once', 'wait', 'look', 'settle')), { maxLength: 10 }),
+        fc.constantFrom(undefined, 1, 3, 6),
+        fc.constantFrom('asc' as const, 'desc' as const),
+        async (before, settled, steps, limit, dir) => {
+          const store = await freshStore()
+          const { write, settle } = writer(store)
+          const model = new Map<string, Row>()
+          const query: Query = {
+            collection: 'thing',
+            where: {},
+            order: { field: 'n', dir },
+            ...(limit !== undefined && { limit }),
+          }
+          const compiled = compileQuery(query, store.specOf('thing'))
+          const note = (page: readonly Write[]): string => {
+            for (const { id, n } of page) {
+              if (n === undefined) model.delete(String(id))
+              else model.set(String(id), { id, n })
+            }
+            const rows = [...model].map(([id, row]) => ({ id, row, key: compiled.sortKey(row) }))
+            return stateOf(rows.sort(compiled.compare).slice(0, limit))
+          }
+          if (before.length > 0) await write(before)
+          if (settled) await settle()
+          const legal = [note(before)]
+          const seen = page()
+          const stream = openStream({ store, clock: still, send: seen.receive }, 1, 'live', query)
+          store.subscribe(stream.onEvent)
+          let last: Promise<void> = Promise.resolve()
+          for (const [writing, then] of steps) {
+            legal.push(note(writing))
+            last = last.then(() => write(writing))
+            if (then !== 'at once') await last
+            if (then === 'look') await quiet()
+            if (then === 'settle') await settle()
+          }
+          await last
+          await quiet()
+          expect(strays(seen.states, legal), JSON.stringify({ seen: seen.states, legal })).toEqual([])
+          expect(seen.states.at(-1)).toBe(legal.at(-1))
+          store.close()
+        },
+      ),
+      { numRuns: 120 },
+    )
   })
 
   it('I20: a query that cannot be understood is refused by name', async () => {
