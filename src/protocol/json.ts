@@ -6,30 +6,97 @@
 
 const MARK = '$unsafeInteger'
 const LONG_DIGITS = /\d{16}/
-// A run of digits behind a point, an exponent or other digits belongs to a fraction, not to an integer.
-const STRING_OR_LONG_INTEGER = /"(?:[^"\\]|\\.)*"|(?<![\d.eE+-])-?\d{16,}(?![\d.eE])/g
+const LONGEST_SAFE = String(Number.MAX_SAFE_INTEGER).length
 
 /**
  * `suspect` says that some number may have been kept as marked text, so that items are worth a look.
  * @throws SyntaxError as `JSON.parse` does.
  */
 export function parseJson(text: string): { readonly value: unknown; readonly suspect: boolean } {
-  const suspect = LONG_DIGITS.test(text)
-  return { value: JSON.parse(suspect ? text.replace(STRING_OR_LONG_INTEGER, keepDigits) : text), suspect }
+  // First the text as it is: what was cut is refused at once, and what follows may rely on whole tokens.
+  const value: unknown = JSON.parse(text)
+  if (!LONG_DIGITS.test(text)) return { value, suspect: false }
+  const marked = markUnsafeIntegers(text)
+  return { value: marked === text ? value : JSON.parse(marked), suspect: true }
 }
 
-function keepDigits(token: string): string {
-  return token.startsWith('"') || Number.isSafeInteger(Number(token)) ? token : `{"${MARK}":"${token}"}`
+// By hand and in one pass: a regular expression runs out of stack in one long string.
+function markUnsafeIntegers(json: string): string {
+  let marked = ''
+  let copied = 0
+  let at = 0
+  while (at < json.length) {
+    const first = json.charCodeAt(at)
+    if (first === QUOTE) at = afterString(json, at)
+    else if (first === MINUS || isDigit(first)) {
+      const end = afterNumber(json, at)
+      if (end - at >= LONGEST_SAFE) {
+        const token = json.slice(at, end)
+        if (/^-?\d+$/.test(token) && !Number.isSafeInteger(Number(token))) {
+          marked += `${json.slice(copied, at)}{"${MARK}":"${token}"}`
+          copied = end
+        }
+      }
+      at = end
+    } else at++
+  }
+  return copied === 0 ? json : marked + json.slice(copied)
+}
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const MINUS = 0x2d
+
+function isDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39
+}
+
+function afterString(json: string, start: number): number {
+  let at = start + 1
+  for (let code = json.charCodeAt(at); code !== QUOTE; code = json.charCodeAt(at)) at += code === BACKSLASH ? 2 : 1
+  return at + 1
+}
+
+function afterNumber(json: string, start: number): number {
+  let at = start + 1
+  while (at < json.length && isPartOfNumber(json.charCodeAt(at))) at++
+  return at
+}
+
+/** Digits, `+`, `-`, `.`, `e`, `E`. */
+function isPartOfNumber(code: number): boolean {
+  return isDigit(code) || code === 0x2b || code === MINUS || code === 0x2e || code === 0x65 || code === 0x45
+}
+
+export interface Inspection {
+  /** It holds, at some depth looked at, a whole number that JavaScript cannot represent. */
+  readonly unsafeInteger: boolean
+  /** Objects and lists are nested deeper than the limit; nothing below it was looked at. */
+  readonly tooDeep: boolean
+}
+
+/** Looks once through a parsed value, level by level, so that no depth can exhaust the stack. */
+export function inspect(value: unknown, maxDepth = Infinity): Inspection {
+  let unsafeInteger = false
+  let level = isNested(value) ? [value] : []
+  for (let depth = 1; level.length > 0; depth++) {
+    if (depth > maxDepth) return { unsafeInteger, tooDeep: true }
+    const next: object[] = []
+    for (const parent of level) {
+      if (Object.hasOwn(parent, MARK)) unsafeInteger = true
+      for (const child of Array.isArray(parent) ? (parent as unknown[]) : Object.values(parent))
+        if (isNested(child)) next.push(child)
+    }
+    level = next
+  }
+  return { unsafeInteger, tooDeep: false }
+}
+
+function isNested(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
 }
 
 /** Whether a parsed value holds, at any depth, a whole number that JavaScript cannot represent. */
 export function holdsUnsafeInteger(value: unknown): boolean {
-  const stack = [value]
-  while (stack.length > 0) {
-    const next = stack.pop()
-    if (typeof next !== 'object' || next === null) continue
-    if (Object.hasOwn(next, MARK)) return true
-    for (const child of Object.values(next)) if (typeof child === 'object') stack.push(child)
-  }
-  return false
+  return inspect(value).unsafeInteger
 }

@@ -1,7 +1,7 @@
 /** Text to value without losing a digit, and without breaking what JSON.parse understands (R8, F11). */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { holdsUnsafeInteger, parseJson } from '../../src/protocol/json.ts'
+import { holdsUnsafeInteger, inspect, parseJson } from '../../src/protocol/json.ts'
 
 describe('parseJson', () => {
   it('is JSON.parse for every text whose numbers JavaScript can hold (R8)', () => {
@@ -56,5 +56,32 @@ describe('parseJson', () => {
     const long = JSON.stringify({ id: 9007199254740993n.toString(), text: `${'x'.repeat(4_000_000)}\\"`.repeat(2) })
     expect(parseJson(long).suspect).toBe(true)
     expect(() => parseJson(long.slice(0, -3))).toThrow(SyntaxError)
+  })
+
+  it('refuses a cut body full of escaped quotes without reading it again and again (F1, F11)', () => {
+    const cut = `{"b":12345678901234567890,"a":"${'x\\"'.repeat(60_000)}`
+    expect(() => parseJson(cut)).toThrow(SyntaxError)
+  }, 5_000)
+
+  it('finds the long number behind a string of 12 MB, and one of a million digits (R8, F13)', () => {
+    const digits = '9'.repeat(1_000_000)
+    const text = `{"a":"${'x'.repeat(12_000_000)}","b":12345678901234567890,"c":[-1,${digits}]}`
+    const value = JSON.stringify(parseJson(text).value)
+    expect(value).toContain('"12345678901234567890"')
+    expect(value.includes(`[-1,{"$unsafeInteger":"${digits}"}]`)).toBe(true)
+  })
+})
+
+describe('inspect', () => {
+  const nested = (depth: number): unknown => JSON.parse('['.repeat(depth) + ']'.repeat(depth))
+
+  it('counts levels of objects and lists, at any depth (F11)', () => {
+    expect(inspect(nested(5), 5).tooDeep).toBe(false)
+    expect(inspect(nested(6), 5).tooDeep).toBe(true)
+    expect(inspect({ a: [{ b: 1 }], c: 'x' }, 3).tooDeep).toBe(false)
+    expect(inspect({ a: [{ b: 1 }], c: 'x' }, 2).tooDeep).toBe(true)
+    expect(inspect('flat', 0).tooDeep).toBe(false)
+    expect(inspect(nested(200_000), 500).tooDeep).toBe(true)
+    expect(inspect(nested(200_000))).toEqual({ unsafeInteger: false, tooDeep: false })
   })
 })
