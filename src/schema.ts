@@ -144,8 +144,13 @@ export function idReader(key: Key): (row: Row) => string | null {
   if (typeof key === 'string') return (row) => canonicalId(own(row, key))
   return (row) => {
     const ids = key.map((field) => canonicalId(own(row, field)))
-    return ids.includes(null) ? null : ids.join(':')
+    return ids.includes(null) ? null : ids.map(escapePart).join(':')
   }
+}
+
+// Without it, 'x:y' with 'z' and 'x' with 'y:z' were one record.
+function escapePart(id: string | null): string {
+  return (id ?? '').replace(/[\\:]/g, '\\$&')
 }
 
 /** A field of server data, never one inherited from a prototype. */

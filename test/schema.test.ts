@@ -65,6 +65,13 @@ describe('record keys', () => {
     expect(specOf({ key: (row) => `k${String(row['id'])}` }).idOf({ id: 1 })).toBe('k1')
   })
 
+  it('of several fields differ where any field does, whatever the texts hold (ITEM-7)', () => {
+    const { idOf } = specOf({ key: ['a', 'b'] })
+    const texts = ['x', 'x:', ':x', ':', '::', '\\', '\\:', ':\\', 'x\\', 'x:y', 'y', 'y:z', 'z']
+    const ids = texts.flatMap((a) => texts.map((b) => idOf({ a, b })))
+    expect(new Set(ids).size).toBe(texts.length ** 2)
+  })
+
   it('are never read from a prototype (I22, F44)', () => {
     expect(specOf({ key: 'constructor' }).idOf({})).toBeNull()
     expect(own({}, 'toString')).toBeUndefined()
