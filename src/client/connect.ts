@@ -18,7 +18,7 @@ export type Calls = Omit<WorkerApi, 'open' | 'close'>
 export type Value<M extends keyof Calls> = Awaited<ReturnType<Calls[M]>> extends Answer<infer T> ? T : never
 
 export interface CallOptions {
-  /** Milliseconds; 60,000 unless given. */
+  /** Milliseconds; 60,000 unless given. `Infinity`: none. */
   readonly timeout?: number
   readonly signal?: AbortSignal | undefined
 }
@@ -99,7 +99,9 @@ export function connect({ spawn, request, clock, receive, ended }: ConnectDeps):
     }
     later(HANDSHAKE_MS, () => fail(), handshake.signal)
     try {
-      await guard('Opening storage', answer(api.open(request, transfer(theirs, [theirs]))))
+      // No deadline once the worker has said hello: a schema step takes as long as there are rows, and a worker
+      // ended in the middle of it would have to begin again, each time.
+      await guard('Opening storage', answer(api.open(request, transfer(theirs, [theirs]))), { timeout: Infinity })
     } catch (error) {
       throw finish(error as SyncError)
     }
@@ -138,6 +140,7 @@ export function connect({ spawn, request, clock, receive, ended }: ConnectDeps):
       if (signal?.aborted === true) return cancel()
       waiting.add(stop)
       signal?.addEventListener('abort', cancel)
+      if (timeout === Infinity) return
       later(
         timeout,
         () => stop(new SyncError('timeout', `${what} got no answer within ${timeout / 1000} seconds.`)),
