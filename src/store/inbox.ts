@@ -8,8 +8,9 @@ import type { WireItem } from '../protocol/queue.ts'
 import type { Database } from './database.ts'
 import type { InboxRow, LogRow } from './rows.ts'
 import type { SessionFacts } from './device.ts'
+import { own, type Row } from '../schema.ts'
 import { checkLease, readLog, type Lease } from './guard.ts'
-import { classify, itemText, reclassify, recordKey, type StoredItem } from './item.ts'
+import { bodyOf, classify, reclassify, recordKey, type StoredItem } from './item.ts'
 import type { LoadedRow, Overlay } from './overlay.ts'
 
 /** A larger page becomes several rows of one commit, so that settling stays small (R1). */
@@ -39,16 +40,17 @@ export interface Inbox {
   readAbove(head: number): Promise<{ readonly rows: readonly LoadedRow[]; readonly log: LogRow }>
 }
 
-export function createInbox(database: Database, overlay: Overlay): Inbox {
+/** @param isUnsettled nothing was ever settled, so there is nothing on the disk to compare with. */
+export function createInbox(database: Database, overlay: Overlay, isUnsettled: () => boolean): Inbox {
   const { strict, relaxed, specs } = database
 
   return {
     async commit(lease, pages, session) {
-      const incoming = pages.map(({ items, suspect }) => items.map((item) => itemText(classify(item, specs, suspect))))
+      const incoming = pages.map(({ items, suspect }) => items.map((item) => written(classify(item, specs, suspect))))
       const release = overlay.ticket()
       let admitted: Admitted
       try {
-        admitted = admit(incoming, await settledRevisions(incoming), overlay)
+        admitted = admit(incoming, isUnsettled() ? NOTHING_SETTLED : await settledRevisions(incoming), overlay)
       } finally {
         release()
       }
@@ -83,7 +85,7 @@ export function createInbox(database: Database, overlay: Overlay): Inbox {
       }),
   }
 
-  /** Stored revisions of what comes in, by type and id; nothing is read while the tables are still empty. */
+  /** Stored revisions of what comes in, by type and id. */
   async function settledRevisions(incoming: readonly (readonly Written[])[]): Promise<ReadonlyMap<string, Known>> {
     const byType = new Map<string, Set<string>>()
     for (const page of incoming)
@@ -92,10 +94,8 @@ export function createInbox(database: Database, overlay: Overlay): Inbox {
         byType.set(item.type, ids.add(item.id))
       }
     const tables = [...byType.keys()].filter((type) => specs.has(type)).map((type) => relaxed.rows(type))
-    return relaxed.dexie.transaction('r', [relaxed.meta, relaxed.tombstones, relaxed.quarantine, ...tables], async () => {
+    return relaxed.dexie.transaction('r', [relaxed.tombstones, relaxed.quarantine, ...tables], async () => {
       const known = new Map<string, Known>()
-      const log = await readLog(relaxed)
-      if (log.mark === log.base) return known
       const note = (type: string, id: string, next: Known): void => {
         const key = recordKey(type, id)
         if ((known.get(key)?.rev ?? -1) < next.rev) known.set(key, next)
@@ -110,7 +110,7 @@ export function createInbox(database: Database, overlay: Overlay): Inbox {
         ])
         for (const row of rows) if (row !== undefined) note(type, row.id, { rev: row.rev, body: row.data })
         for (const row of dead) if (row !== undefined) note(type, row.id, { rev: row.rev, body: null })
-        for (const row of held) if (row !== undefined) note(type, row.id, { rev: row.rev, body: row.raw })
+        for (const row of held) if (row !== undefined) note(type, row.id, { rev: row.rev, body: bodyOf({ kind: 'bad', data: row.raw }) })
       }
       return known
     })
@@ -127,6 +127,8 @@ interface Known {
   readonly body: unknown
 }
 
+const NOTHING_SETTLED: ReadonlyMap<string, Known> = new Map()
+
 interface Admitted {
   readonly pages: readonly (readonly Written[])[]
   readonly divergent: number
@@ -142,21 +144,34 @@ function admit(incoming: readonly (readonly Written[])[], settled: ReadonlyMap<s
     if (here !== undefined) return here
     const entry = overlay.entry(item.type, item.id)
     const bad = overlay.bad(item.type, item.id)
-    const candidates = [settled.get(key), entry && { rev: entry.rev, body: entry.row }, bad && { rev: bad.rev, body: bad.item.data }]
+    const candidates = [settled.get(key), entry && { rev: entry.rev, body: entry.row }, bad && { rev: bad.rev, body: bodyOf(bad.item) }]
     return candidates.reduce((a, b) => (b !== undefined && (a === undefined || b.rev > a.rev) ? b : a), undefined)
   }
   const pages = incoming.map((page) =>
     page.filter(({ item }) => {
       const before = known(item)
       if (before !== undefined && before.rev >= item.rev) {
-        if (before.rev === item.rev && JSON.stringify(before.body) !== JSON.stringify(item.data)) divergent++
+        if (before.rev === item.rev && !isSame(before.body, bodyOf(item))) divergent++
         return false
       }
-      newest.set(recordKey(item.type, item.id), { rev: item.rev, body: item.data })
+      newest.set(recordKey(item.type, item.id), { rev: item.rev, body: bodyOf(item) })
       return true
     }),
   )
   return { pages, divergent }
+}
+
+/** Whether two JSON values say the same; the order of fields does not count. */
+function isSame(a: unknown, b: unknown): boolean {
+  if (a === b) return true
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
+  if (Array.isArray(a) !== Array.isArray(b)) return false
+  const fields = Object.entries(a)
+  return fields.length === Object.keys(b).length && fields.every(([name, value]) => Object.hasOwn(b, name) && isSame(value, own(b as Row, name)))
+}
+
+function written(item: StoredItem): Written {
+  return { item, text: JSON.stringify(item) }
 }
 
 function slice(page: readonly Written[]): Array<readonly Written[]> {

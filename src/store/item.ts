@@ -7,7 +7,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
 import { SyncError } from '../errors.ts'
 import { canonicalId } from '../keys.ts'
-import { holdsUnsafeInteger } from '../protocol/json.ts'
+import { inspect } from '../protocol/json.ts'
 import { readPage, type WireItem } from '../protocol/queue.ts'
 import { own, type CollectionSpec, type Row } from '../schema.ts'
 
@@ -16,13 +16,19 @@ export interface StoredItem {
   readonly id: string
   readonly rev: number
   readonly kind: 'put' | 'del' | 'bad'
-  /** The record; for `bad` the item as it came. */
+  /** The record; of a `del` the deleted record as far as the server sent it; for `bad` the item as it came. */
   readonly data: unknown
   /** Why a `bad` item cannot be shown. */
   readonly reason?: string
 }
 
 const UNTYPED = '?'
+
+/**
+ * Levels of an item as it came that every browser can store and hand from thread to thread. `JSON.stringify` takes
+ * 50,000, but copying an object gives up at some 2,000, and would do so at each settling and each query.
+ */
+const MAX_DEPTH = 500
 
 /** Names a record in memory. Types and ids come from the server and may hold any character. */
 export function recordKey(type: string, id: string): string {
@@ -39,13 +45,19 @@ export function classify(item: WireItem, specs: ReadonlyMap<string, CollectionSp
   const row = isObject(data) ? data : null
   const id = row === null ? null : idOf(row, spec)
   const rev = item.revision ?? 0
-  const bad = (reason: string): StoredItem => ({ type: type ?? UNTYPED, id: id ?? knownId ?? item.ackKey ?? fingerprint(item.raw), rev, kind: 'bad', data: item.raw, reason })
+  const bad = (reason: string): StoredItem => {
+    const named = { type: type ?? UNTYPED, id: id ?? knownId ?? item.ackKey ?? fingerprint(item.raw), rev }
+    if (inspect(item.raw, MAX_DEPTH).tooDeep) return { ...named, kind: 'bad', data: null, reason: 'is nested too deeply to be stored' }
+    return { ...named, kind: 'bad', data: item.raw, reason }
+  }
   if (type === null) return bad('names no type')
   if (row === null) return bad('has no data')
-  if (suspect && holdsUnsafeInteger(row)) return bad('holds a whole number beyond 2^53, which JavaScript would round')
+  const { unsafeInteger, tooDeep } = inspect(row, MAX_DEPTH - 1)
+  if (suspect && unsafeInteger) return bad('holds a whole number beyond 2^53, which JavaScript would round')
   if (id === null) return bad('has no usable key')
   if (item.revision === null) return bad('has no revision')
-  if (event === 'deleted') return { type, id, rev, kind: 'del', data: null }
+  if (event === 'deleted') return { type, id, rev, kind: 'del', data: tooDeep ? null : row }
+  if (tooDeep) return bad('')
   if (event !== 'created' && event !== 'updated') return bad(`has the unknown event type "${String(event)}"`)
   if (spec === undefined) return bad('is of a type this app does not know')
   const reason = verdict(row, spec)
@@ -54,24 +66,24 @@ export function classify(item: WireItem, specs: ReadonlyMap<string, CollectionSp
 
 /** A stored item under another schema than the one it was classified with (R30). */
 export function reclassify(stored: StoredItem, specs: ReadonlyMap<string, CollectionSpec>): StoredItem {
-  if (stored.kind === 'del') return stored
-  const again = stored.kind === 'bad' ? readPage({ items: [stored.data] })?.items[0] : wireItem(stored)
-  return again === undefined ? stored : classify(again, specs, true, stored.id)
+  if (stored.data === null) return stored
+  const wire = stored.kind === 'bad' ? readPage({ items: [stored.data] })?.items[0] : wireItem(stored)
+  if (wire === undefined) return stored
+  const again = classify(wire, specs, true, stored.id)
+  // A deletion stays one, under its old name where the new schema finds none in it.
+  return stored.kind === 'del' && again.kind !== 'del' ? stored : again
 }
 
-function wireItem({ type, rev, data }: StoredItem): WireItem {
-  const raw = { data, meta: { type, sync: { event_type: 'updated', revision: rev } } }
-  return { type, event: 'updated', revision: rev, ackKey: null, data, raw }
+function wireItem({ type, rev, kind, data }: StoredItem): WireItem {
+  const event = kind === 'del' ? 'deleted' : 'updated'
+  const raw = { data, meta: { type, sync: { event_type: event, revision: rev } } }
+  return { type, event, revision: rev, ackKey: null, data, raw }
 }
 
-/** The item's own JSON text; a record too deep to be written down becomes a quarantined stub. */
-export function itemText(item: StoredItem): { readonly item: StoredItem; readonly text: string } {
-  try {
-    return { item, text: JSON.stringify(item) }
-  } catch {
-    const stub: StoredItem = { ...item, kind: 'bad', data: null, reason: 'is nested too deeply to be stored' }
-    return { item: stub, text: JSON.stringify(stub) }
-  }
+/** What an item says of its record: null once it is deleted, and of an unreadable item the data it came with. */
+export function bodyOf({ kind, data }: Pick<StoredItem, 'kind' | 'data'>): unknown {
+  if (kind === 'del') return null
+  return kind === 'bad' && isObject(data) ? own(data, 'data') : data
 }
 
 /** Names an item that names itself in no way, so that it is kept once however often it comes (I23). */

@@ -66,9 +66,9 @@ export interface LogRow {
   mark: number
   /**
    * How far settling had read. A record that a newer page overtook was not written, so whoever reads the tables
-   * must have read the inbox as far as this.
+   * must have read the inbox as far as this. Absent in a log that was written before this was kept.
    */
-  seen: number
+  seen?: number
   base: number
 }
 

@@ -43,11 +43,12 @@ export function createQueryRunner(
     for (;;) {
       const release = overlay.ticket()
       try {
-        const { answer, behind } = await dexie.transaction('r', meta, rows(spec.name), async () => {
+        const found = await dexie.transaction('r', meta, rows(spec.name), async () => {
           const log = (await meta.get('log')) as LogRow | undefined
-          return { answer: await body(log?.mark ?? 0), behind: (log?.seen ?? 0) > overlay.head }
+          // Asked before anything is read: following may bring the overlay up to date behind a merge that missed it.
+          return (log?.seen ?? 0) > overlay.head ? null : { answer: await body(log?.mark ?? 0) }
         })
-        if (!behind) return answer
+        if (found !== null) return found.answer
       } finally {
         release()
       }

@@ -5,7 +5,10 @@ import type { TableRow } from './rows.ts'
 
 export function shadowKeys(row: Row, spec: CollectionSpec): Record<string, ShadowKey> {
   const keys: Record<string, ShadowKey> = {}
-  for (const index of spec.indexes) for (const { field, fold } of index.parts) keys[field] ??= shadowKey(own(row, field), fold)
+  for (const index of spec.indexes)
+    for (const { field, fold } of index.parts)
+      // Not `??=`: a field may be called like what every object inherits.
+      if (!Object.hasOwn(keys, field)) keys[field] = shadowKey(own(row, field), fold)
   return keys
 }
 

@@ -45,6 +45,10 @@ export interface Store {
   specOf(type: string): CollectionSpec
   readonly device: Device
   readonly quarantine: Quarantine
+  /**
+   * Stores pages, newer items only. Needs no look at the disk to know what is newer while nothing was settled, since
+   * the leader alone settles: a new leader follows once before it commits.
+   */
   commit(lease: Lease, pages: readonly IncomingPage[], session: SessionFacts): Promise<Committed>
   /** Moves the oldest inbox row into the tables. @returns records moved, or null if nothing waits. */
   settleNext(lease: Lease): Promise<number | null>
@@ -100,7 +104,7 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
   const { relaxed, specs } = database
   const overlay = createOverlay()
   const device = guardedAll(createDevice(database, deps.random))
-  const inbox = createInbox(database, overlay)
+  const inbox = createInbox(database, overlay, () => mark === base)
   const tables = createTables(database, overlay, () => deps.clock.now())
   const runner = createQueryRunner(relaxed, overlay, () => follow(), deps.onScan ?? (() => {}))
   const quarantine = guardedAll(createQuarantine(relaxed, overlay, () => deps.clock.now()))
@@ -198,12 +202,15 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
       return following
     }
     following = guarded(async () => {
-      do {
-        again = false
-        await catchUp()
-      } while (again)
-    }).finally(() => {
-      following = null
+      try {
+        do {
+          again = false
+          await catchUp()
+        } while (again)
+      } finally {
+        // At once, not when the promise has settled: whoever calls in between wants a look of its own.
+        following = null
+      }
     })
     return following
   }

@@ -77,7 +77,7 @@ export function createTables(database: Database, overlay: Overlay, now: () => nu
         if (dead > 0) writes.push(relaxed.tombstones.bulkDelete(work.settledPuts))
         if (work.tombstones.length > 0) writes.push(relaxed.tombstones.bulkPut(work.tombstones))
         if (work.held.length > 0) writes.push(relaxed.quarantine.bulkPut(work.held))
-        writes.push(relaxed.meta.put({ ...log, mark: row.seq, seen: Math.max(log.seen, overlay.head) }))
+        writes.push(relaxed.meta.put({ ...log, mark: row.seq, seen: Math.max(log.seen ?? 0, overlay.head) }))
         await Promise.all(writes)
         await relaxed.inbox.delete(row.seq)
         return row.seq

@@ -1,8 +1,10 @@
 /** The page commit (promises 1, 4 and 5): one transaction for pages, ack keys and session, or nothing at all. */
 import { IDBFactory } from 'fake-indexeddb'
 import { afterEach, describe, expect, it } from 'vitest'
+import { collection, defineSchema } from '../../src/schema.ts'
 import {
   closeAll,
+  countTransactions,
   createSmallDisk,
   del,
   item,
@@ -127,6 +129,34 @@ describe('revisions in a commit', () => {
       })
       expect(await find()).toEqual([{ id: 1, n: 5 }])
     }
+  })
+
+  it('only another body is divergent: not another order of fields, nor another ack key (R7, F14)', async () => {
+    const { store, lease, settleAll } = await openTest()
+    const key = (ackKey: string) => [
+      item({
+        id: 1,
+        rev: 1,
+        ackKey,
+        data: ackKey === 'a' ? { id: 1, n: [{ a: 1, b: 2 }] } : { n: [{ b: 2, a: 1 }], id: 1 },
+      }),
+      item({ id: 2, rev: 1, ackKey, event: 'deleted', data: ackKey === 'a' ? { id: 2, n: 1 } : { id: 2 } }),
+      item({ id: 3, rev: 1, ackKey, type: 'unknown' }),
+    ]
+    const commit = (...raw: unknown[]) => store.commit(lease, [page(...raw)], session)
+    expect(await commit(...key('a'))).toMatchObject({ accepted: 3, divergent: 0 })
+    const others = [
+      put(1, 1, { n: [{ a: 1, b: 3 }] }),
+      put(2, 1),
+      item({ id: 3, rev: 1, type: 'unknown', data: { id: 3, n: 1 } }),
+    ]
+    for (const settled of [false, true]) {
+      if (settled) await settleAll()
+      expect(await commit(...key('b'))).toMatchObject({ accepted: 0, divergent: 0 })
+      expect(await commit(...others)).toMatchObject({ accepted: 0, divergent: 3 })
+      expect(await commit(del(1, 1))).toMatchObject({ accepted: 0, divergent: 1 })
+    }
+    expect(await commit(put(9, 1), put(9, 1), put(9, 1, { n: 1 }))).toMatchObject({ accepted: 1, divergent: 1 })
   })
 
   it('a newer version replaces the whole record, fields and all (ITEM-1, ITEM-2)', async () => {
@@ -289,5 +319,63 @@ describe('hostile and odd data', () => {
     const committed = await store.commit(lease, [page(put(1, 1), put(2, 1, { deep }))], session)
     expect(committed).toMatchObject({ accepted: 2, quarantined: 1, unackable: 0 })
     expect(await ids()).toEqual(['1'])
+  })
+
+  it('one that could be written down but never copied is a stub in quarantine too, and settling goes on (I8, F11)', async () => {
+    const nested = (depth: number): unknown => JSON.parse('['.repeat(depth) + ']'.repeat(depth))
+    const factory = new IDBFactory()
+    const { store, receive, ids, settleAll } = await openTest(factory)
+    const deep = { x: nested(4_000) }
+    await receive([
+      put(1, 1, deep),
+      put(2, 1, { x: nested(400) }),
+      item({ id: 3, event: 'moved', data: { id: 3, ...deep } }),
+    ])
+    await receive([
+      put(4, 1),
+      item({ id: 4, rev: 2, event: 'deleted', data: { id: 4, ...deep } }),
+      item({ data: nested(4_000) }),
+    ])
+    for (const settled of [false, true]) {
+      if (settled) await settleAll()
+      expect(await ids()).toEqual(['2'])
+      expect((await store.quarantine.list(9)).items.map(({ raw, reason }) => [raw, reason])).toEqual(
+        Array.from({ length: 3 }, () => [null, 'is nested too deeply to be stored']),
+      )
+    }
+    store.close()
+    const younger = defineSchema({ version: 2, collections: { thing: collection() } })
+    const again = await openTest(factory, younger)
+    expect((await again.store.quarantine.list(9)).items).toMatchObject([
+      { type: 'thing', revision: 1 },
+      { type: 'thing', revision: 1 },
+      { type: 'thing', revision: 1 },
+    ])
+  })
+})
+
+describe('what a commit compares with', () => {
+  it('a new leader keeps to what an earlier one settled (R7, R24, I4)', async () => {
+    const factory = new IDBFactory()
+    const [first, second] = [await openTest(factory), await openTest(factory, schema, false)]
+    await first.receive([put(1, 2, { n: 2 })])
+    await first.settleAll()
+    const lease = await second.store.device.takeEpoch()
+    await second.store.follow()
+    expect(await second.store.commit(lease, [page(put(1, 1, { n: 1 }))], session)).toMatchObject({ accepted: 0 })
+    expect(await second.find()).toEqual([{ id: 1, n: 2 }])
+  })
+
+  it('reads the tables only once something was settled (R1)', async () => {
+    const counted = countTransactions(new IDBFactory())
+    const { receive, settleAll } = await openTest(counted.factory)
+    const count = async (rev: number): Promise<number> => {
+      const before = counted.begun()
+      await receive([put(1, rev)])
+      return counted.begun() - before
+    }
+    expect(await count(1)).toBe(1)
+    await settleAll()
+    expect(await count(2)).toBe(2)
   })
 })

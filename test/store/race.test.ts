@@ -65,7 +65,7 @@ const openBroken =
     const overlay = createOverlay()
     const device = createDevice(database, seededRandom(seeded(1)))
     await device.open()
-    const inbox = createInbox(database, overlay)
+    const inbox = createInbox(database, overlay, () => false)
     const tables = createTables(database, overlay, () => 0)
     let mark = 0
     const follow = async (): Promise<void> => {

@@ -140,21 +140,34 @@ export interface SmallDisk {
 export function createSmallDisk(real: IDBFactory): SmallDisk {
   const disk: SmallDisk = {
     full: false,
-    factory: new Proxy(real, { get: (target, name) => (name === 'open' ? open : bound(target, name)) }),
+    factory: watch(real, (tx) => {
+      if (tx.mode === 'readwrite') refuseAtCommit(tx as unknown as FakeTransaction, () => disk.full)
+    }),
   }
+  return disk
+}
+
+/** A factory that says how many transactions were begun so far. */
+export function countTransactions(real: IDBFactory): { readonly factory: IDBFactory; begun(): number } {
+  let begun = 0
+  return { factory: watch(real, () => void begun++), begun: () => begun }
+}
+
+/** The same factory; `seen` gets each transaction as it begins. */
+function watch(real: IDBFactory, seen: (tx: IDBTransaction) => void): IDBFactory {
   function open(...args: [string, number?]): IDBOpenDBRequest {
     const request = real.open(...args) as unknown as IDBOpenDBRequest
     request.addEventListener('success', () => {
       const begin = request.result.transaction.bind(request.result)
       request.result.transaction = (...of: Parameters<typeof begin>) => {
         const tx = begin(...of)
-        if (tx.mode === 'readwrite') refuseAtCommit(tx as unknown as FakeTransaction, () => disk.full)
+        seen(tx)
         return tx
       }
     })
     return request
   }
-  return disk
+  return new Proxy(real, { get: (target, name) => (name === 'open' ? open : bound(target, name)) })
 }
 
 function bound(target: IDBFactory, name: string | symbol): unknown {

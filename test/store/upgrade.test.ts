@@ -138,6 +138,72 @@ describe('a new schema version', () => {
     ])
   })
 
+  it('a deletion that waited in quarantine deletes: nothing comes back (R30, R31, F14)', async () => {
+    const link = (rev: number, event: string) =>
+      item({ type: 'link', rev, event, data: { a: 1, b: 2 }, ackKey: `k${rev}` })
+    const younger = shape(2, {}, { link: { key: ['a', 'b'] } })
+    for (const settled of [1, 2, 3]) {
+      const factory = new IDBFactory()
+      const first = await openTest(factory, shape(1))
+      for (const one of [link(1, 'created'), link(2, 'updated'), link(3, 'deleted')].slice(0, settled))
+        await first.receive([one])
+      await first.settleAll()
+      for (const one of [link(1, 'created'), link(2, 'updated'), link(3, 'deleted')].slice(settled))
+        await first.receive([one])
+      first.store.close()
+      const { store, find, lease, settleAll } = await openTest(factory, younger)
+      expect(await find({ collection: 'link' })).toEqual([])
+      await settleAll()
+      expect(await find({ collection: 'link' })).toEqual([])
+      expect(await store.quarantine.count()).toBe(0)
+      expect(await store.commit(lease, [page(link(2, 'updated'))], session)).toMatchObject({ accepted: 0 })
+    }
+  })
+
+  it('an unsettled deletion deletes the record under its new key; without one, under its old name (R30)', async () => {
+    const factory = new IDBFactory()
+    const first = await openTest(factory, shape(1))
+    await first.receive([put(1, 1, { code: 'x' }), put(2, 1, { code: 'y' }), put(3, 1)])
+    await first.settleAll()
+    await first.receive([item({ id: 1, rev: 2, event: 'deleted', data: { id: 1, code: 'x' } }), del(3, 2)])
+    first.store.close()
+    const { store, find, settleAll } = await openTest(factory, shape(2, { key: 'code' }))
+    for (const settled of [false, true]) {
+      if (settled) await settleAll()
+      expect(await find()).toEqual([{ id: 2, code: 'y' }])
+      expect(await store.quarantine.count()).toBe(0)
+    }
+  })
+
+  it('keeps what is known of deleted records, and when an item went to quarantine (R5, R31)', async () => {
+    const factory = new IDBFactory()
+    const first = await openTest(factory, shape(1))
+    await first.store.device.updateSync(first.lease, { started: 7 })
+    await first.receive([put(1, 1), other(8, 1)], [del(1, 2)])
+    await first.settleAll()
+    first.store.close()
+    const before = await readDisk(factory, shape(1))
+    expect(before.tombstones).toEqual([{ type: 'thing', id: '1', rev: 2, run: 7 }])
+    const { store, lease } = await openTest(factory, shape(2, { indexes: ['n'] }))
+    expect(await readDisk(factory, shape(2, { indexes: ['n'] }))).toMatchObject({
+      tombstones: before.tombstones,
+      quarantine: before.quarantine,
+    })
+    expect(await store.commit(lease, [page(put(1, 1))], session)).toMatchObject({ accepted: 0 })
+  })
+
+  it('carries every row over, however many slices it writes (R30)', async () => {
+    const factory = new IDBFactory()
+    const first = await openTest(factory, shape(1))
+    const count = 1_201
+    await first.receive(Array.from({ length: count }, (_, at) => put(at + 1, 1, { n: at })))
+    await first.settleAll()
+    first.store.close()
+    const { ids, store } = await openTest(factory, shape(2, { indexes: ['n'] }))
+    expect(await ids({ where: { n: { gte: count - 2 } } })).toEqual(['1200', '1201'])
+    expect(await store.settledCount()).toBe(count)
+  })
+
   it('killed half-way leaves the old version as it was (F36, promise 4)', async () => {
     for (const turns of [6, 12, 18, 24]) {
       const factory = await olderBuild()
