@@ -6,7 +6,7 @@ import type { Clock, Random } from '../clock.ts'
 import { toPlain } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Capabilities } from '../protocol/capabilities.ts'
-import type { Lease, Store } from '../store/store.ts'
+import type { Lease, SessionFacts, Store } from '../store/store.ts'
 import type { Channel } from './channel.ts'
 import { createStatusBoard, type StatusBoard, type StorageInfo } from './facts.ts'
 import { holdLeadership, type Locks } from './leader.ts'
@@ -16,6 +16,7 @@ import { createProof } from './proof.ts'
 import { createRateLimit } from './rate.ts'
 import { createMeeting } from './run.ts'
 import { DEFAULT_CEILING, type Ceiling } from './settle.ts'
+import type { Progress } from './status.ts'
 import { createEndpoint, type Http, type Timeouts, type TokenReason } from './transport.ts'
 import { createWake } from './wake.ts'
 
@@ -145,6 +146,15 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
     await board.recount()
   }
 
+  let watched: { readonly id: string; readonly meter: ProgressMeter } | null = null
+  /** A follower measures what it sees of the leader's drain, by the same rules. */
+  function progressOf({ id, done, estimate }: SessionFacts): Progress {
+    if (watched?.id !== id) watched = { id, meter: createProgress(clock, done) }
+    const { meter } = watched
+    meter.page(done - meter.snapshot().done, estimate === null ? null : Math.max(0, estimate - done))
+    return meter.snapshot()
+  }
+
   /** A follower's phase is what the database says the leader is doing. */
   async function lookAround(): Promise<void> {
     await store.follow()
@@ -154,14 +164,8 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
     // Asked last: this tab may have become the leader meanwhile, and a leader says its phase itself.
     if (lease !== null || board.phase.phase === 'stopped' || board.phase.phase === 'storage-problem') return
     if (sync.paused) board.setPhase({ phase: 'paused' })
-    else if (session !== null && session.estimate !== null) {
-      const { done, estimate } = session
-      const whole = Math.max(done, estimate)
-      board.setPhase({
-        phase: 'draining',
-        progress: { done, estimate: whole, fraction: whole === 0 ? 1 : done / whole, rate: 0, etaMs: null },
-      })
-    } else if (sync.lastSyncedAt === null) board.setPhase({ phase: 'connecting' })
+    else if (session !== null) board.setPhase({ phase: 'draining', progress: progressOf(session) })
+    else if (sync.lastSyncedAt === null) board.setPhase({ phase: 'connecting' })
     else board.setPhase({ phase: store.counts().pages > 0 ? 'settling' : 'idle' })
   }
 

@@ -13,11 +13,12 @@ export interface ProgressMeter {
   snapshot(): Progress
 }
 
-export function createProgress(clock: Clock): ProgressMeter {
-  let done = 0
+/** @param start items that arrived before anybody measured. */
+export function createProgress(clock: Clock, start = 0): ProgressMeter {
+  let done = start
   let estimate: number | null = null
   let fraction = 0
-  let points: Array<{ at: number; done: number }> = [{ at: clock.monotonic(), done: 0 }]
+  let points: Array<{ at: number; done: number }> = [{ at: clock.monotonic(), done: start }]
 
   function rate(): number {
     const now = clock.monotonic()
