@@ -1,7 +1,7 @@
 /** One browser process after the other on a profile of its own, and what the system tells about it from outside. */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { chromium, type Page } from 'playwright'
+import { chromium, type BrowserContext, type Page } from 'playwright'
 import { findBrowser, type Browser } from '../test/support/browser.ts'
 import { cache } from './paths.ts'
 
@@ -17,7 +17,8 @@ export interface Profile {
   launch(url: string): Promise<Running>
   /** Bytes that the page's storage takes on disk; right only while no browser runs. */
   bytes(): number
-  remove(): void
+  /** Ends what still runs on it and deletes it. */
+  remove(): Promise<void>
 }
 
 let found: Browser | undefined
@@ -28,30 +29,35 @@ export function createProfile(onVersion: (version: string) => void): Profile {
   const { executablePath, args, env } = found
   mkdirSync(cache, { recursive: true })
   const folder = mkdtempSync(join(cache, 'profile-'))
+  let context: BrowserContext | undefined
 
   return {
     async launch(url) {
-      const context = await chromium.launchPersistentContext(folder, {
+      const started = await chromium.launchPersistentContext(folder, {
         executablePath,
         env,
         headless: true,
         args,
       })
-      const page = context.pages()[0] ?? (await context.newPage())
+      context = started
+      const page = started.pages()[0] ?? (await started.newPage())
       page.setDefaultTimeout(0)
       page.on('pageerror', (error) => console.error(`  page: ${error.message}`))
       await page.goto(url)
       await page.waitForFunction(() => 'bench' in window)
       const main = browserProcess(folder)
-      onVersion(context.browser()?.version() ?? (await page.evaluate(() => navigator.userAgent)))
+      onVersion(started.browser()?.version() ?? (await page.evaluate(() => navigator.userAgent)))
       return {
         page,
         cpu: () => (main === null ? null : cpuOf(main)),
-        close: () => context.close(),
+        close: () => started.close(),
       }
     },
     bytes: () => ['IndexedDB', 'File System'].reduce((sum, part) => sum + bytesIn(join(folder, 'Default', part)), 0),
-    remove: () => rmSync(folder, { recursive: true, force: true }),
+    async remove() {
+      await context?.close()
+      rmSync(folder, { recursive: true, force: true })
+    },
   }
 }
 

@@ -11,7 +11,6 @@ export interface Findings {
   readonly entries: readonly Entry[]
   readonly began: Date
   readonly ended: Date
-  readonly browser: string
   readonly command: string
   readonly commit: string
 }

@@ -21,6 +21,7 @@ import { startServer } from './serve.ts'
 import { createTruth, factsOf } from './truth.ts'
 
 const RESULTS = join(cache, 'results.json')
+const RUN_MS = 15 * 60_000
 const RUNS = { full: runFull, sync: runSync, unsettled: runUnsettled, load: runLoad } as const
 
 export async function main(args: readonly string[]): Promise<void> {
@@ -33,13 +34,8 @@ export async function main(args: readonly string[]): Promise<void> {
   console.log('Building the pages ...')
   const sizes = await buildPages([...entries.values()])
   const results = plan.goOn && existsSync(RESULTS) ? (JSON.parse(readFileSync(RESULTS, 'utf8')) as Result[]) : []
-  let browser = ''
 
-  for (const block of plan.blocks) {
-    await runBlock(block, results, (version) => {
-      browser = version
-    })
-  }
+  for (const block of plan.blocks) await runBlock(block, results)
 
   const command = [
     'npm run bench',
@@ -52,7 +48,6 @@ export async function main(args: readonly string[]): Promise<void> {
     entries: [...entries.values()],
     began,
     ended: new Date(),
-    browser,
     command,
     commit: commit(),
   }
@@ -61,7 +56,7 @@ export async function main(args: readonly string[]): Promise<void> {
   if (plan.out !== null) writeFileSync(join(root, plan.out), text)
 }
 
-async function runBlock(block: Block, results: Result[], onVersion: (version: string) => void): Promise<void> {
+async function runBlock(block: Block, results: Result[]): Promise<void> {
   const orders = orderOf(block).filter(
     ({ entry, repetition }) =>
       !results.some((one) => one.block === block.key && one.contestant === entry.name && one.repetition === repetition),
@@ -84,19 +79,22 @@ async function runBlock(block: Block, results: Result[], onVersion: (version: st
       const put: RunDeps['put'] = (found) => {
         for (const [name, value] of Object.entries(found)) if (value !== null) figures[name] = value
       }
+      let browser = ''
       const disturbance = (loadavg()[0] ?? 0) / availableParallelism()
-      const profile = createProfile(onVersion)
+      const profile = createProfile((version) => {
+        browser = version
+      })
       const failed: string[] = []
       try {
         await server.reset(entry.lanes)
-        await RUNS[block.kind]({ block, entry, repetition, data, facts, truth, server, profile, put })
+        await inTime(RUNS[block.kind]({ block, entry, repetition, data, facts, truth, server, profile, put }))
       } catch (error) {
         failed.push(error instanceof Error ? (error.message.split('\n', 1)[0] ?? '') : String(error))
       } finally {
-        profile.remove()
+        await profile.remove()
       }
       const faults = [...failed, ...truth.faults]
-      results.push({ block: block.key, contestant: entry.name, repetition, figures, faults, disturbance })
+      results.push({ block: block.key, contestant: entry.name, repetition, figures, faults, browser, disturbance })
       writeFileSync(RESULTS, JSON.stringify(results))
       const time = figures['sync'] === undefined ? '' : `${figures['sync'].toFixed(0)} ms`
       console.log(
@@ -105,6 +103,21 @@ async function runBlock(block: Block, results: Result[], onVersion: (version: st
     }
   } finally {
     server.stop()
+  }
+}
+
+/** A contestant that hangs must not hold up the others. */
+async function inTime(run: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`did not end within ${RUN_MS / 60_000} minutes`)), RUN_MS)
+  })
+  try {
+    await Promise.race([run, late])
+  } finally {
+    clearTimeout(timer)
+    // It rejects once its browser is taken away.
+    run.catch(() => undefined)
   }
 }
 

@@ -36,7 +36,7 @@ export function report(findings: Findings): string {
   return `${sections.join('\n\n')}\n`
 }
 
-function conditions({ began, ended, browser, command, commit, plan, results }: Findings): string {
+function conditions({ began, ended, command, commit, plan, results }: Findings): string {
   const disturbed = median(results.map(({ disturbance }) => disturbance))
   const minutes = Math.max(1, Math.round((ended.getTime() - began.getTime()) / 60_000))
   const repetitions = plan.blocks[0]?.repetitions ?? 0
@@ -50,7 +50,10 @@ function conditions({ began, ended, browser, command, commit, plan, results }: F
         'machine',
         `${cpus()[0]?.model.trim() ?? 'unknown processor'}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB, ${platform()} ${arch()}; load per core before the runs: ${ratio(disturbed)}`,
       ],
-      ['browser', `Chromium ${browser}, headless`],
+      [
+        'browser',
+        `Chromium ${[...new Set(results.map(({ browser }) => browser))].filter((version) => version !== '').join(', ')}, headless`,
+      ],
       ['Node', process.version],
       [
         'server',

@@ -17,6 +17,7 @@ export interface Result {
   /** By name; what a contestant does not do is missing. */
   readonly figures: Readonly<Record<string, number>>
   readonly faults: readonly string[]
+  readonly browser: string
   /** Running processes a core before the run: how disturbed the machine was. */
   readonly disturbance: number
 }

@@ -3,7 +3,7 @@
  * The contestant's code is loaded by `open`, so that loading and parsing count for everybody alike.
  */
 import type { Row } from '../data.ts'
-import type { Client } from './client.ts'
+import { timeCalls, type Client } from './client.ts'
 import type { Ask, Contender, Setup } from './contestant.ts'
 import { watchThread, type ThreadReport } from './thread.ts'
 
@@ -139,11 +139,7 @@ window.bench = {
     return now()
   },
   ask: (ask, args) => time(() => run(ask, args)),
-  async askMany(ask, calls) {
-    const times: number[] = []
-    for (const args of calls) times.push((await time(() => run(ask, args))).ms)
-    return times
-  },
+  askMany: (ask, calls) => timeCalls(client.contestant, ask, calls),
   askInside: (ask, calls) => client.timeInside(ask, calls),
   async cold(given, id, group) {
     const start = performance.now()
