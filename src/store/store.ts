@@ -19,8 +19,6 @@ import { createQueryRunner, type Found } from './run-query.ts'
 import { createTables } from './tables.ts'
 
 export type { Committed, Found, HistoryRow, IncomingPage, Lease, SessionFacts }
-export type { SyncFacts } from './device.ts'
-export type { Identity } from './rows.ts'
 
 /** A record as it is now: null if it is gone, undefined if only its state changed (a newer version went to quarantine). */
 export interface Change {
