@@ -1,241 +1,375 @@
-/** The worker's end of the boundary: calls answer with data, one client a worker, and nothing outlives close(). */
+/** The worker behind its thread boundary: Comlink for calls, one port for everything that streams (R22, R29, R38, R39). */
+import { transfer, wrap, type Remote } from 'comlink'
 import { IDBFactory, IDBKeyRange } from 'fake-indexeddb'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { systemClock, systemRandom } from '../../src/clock.ts'
-import type { HttpResponse } from '../../src/engine/transport.ts'
-import { collection, defineSchema, schemaHash } from '../../src/schema.ts'
+import type { Http } from '../../src/engine/transport.ts'
+import { collection, defineSchema, schemaHash, toPlainSchema, type Schema } from '../../src/schema.ts'
+import { createExchange } from '../../src/service/exchange.ts'
+import { createMemoryStore } from '../../src/service/memory.ts'
 import { WIRE_VERSION, type OpenRequest, type ToPage, type ToWorker, type WorkerApi } from '../../src/worker/api.ts'
-import { createHost, databaseName, type HostDeps } from '../../src/worker/host.ts'
+import { createHost, databaseName, exposeHost, type HostDeps } from '../../src/worker/host.ts'
+import { createMachine } from '../support/device.ts'
+import { createNetwork } from '../support/network.ts'
+import { answer as reply } from '../engine/world.ts'
 
 const schema = defineSchema({
-  version: 1,
-  collections: { thing: collection<{ id: number; n?: number }>({ indexes: ['n'] }) },
+  version: 3,
+  collections: { contact: collection<{ id: number; n: number }>({ indexes: ['n'] }) },
 })
-const other = defineSchema({ version: 1, collections: { thing: collection<{ id: number; n?: number }>({}) } })
-
-const request: OpenRequest = {
-  wire: WIRE_VERSION,
-  name: 'host',
-  account: null,
-  endpoint: 'http://sync.test',
-  schema: null,
-  schemaHash: schemaHash(schema),
-  schemaVersion: 1,
-  rate: 0,
-  capabilities: {},
-  poll: 60_000,
-  timeouts: {},
-  ceiling: {},
-  debug: false,
-}
-
-interface Bench {
-  readonly host: WorkerApi
-  /** The worker's end of the port, to be given to `open`. */
-  readonly port: MessagePort
-  readonly fromWorker: ToPage[]
-  readonly say: (message: ToWorker) => void
-  readonly indexedDB: IDBFactory
-  /** What the host holds of the platform. */
-  readonly held: { locks: number; channels: number; requests: number }
-}
-
 const ends: Array<() => unknown> = []
 afterEach(async () => {
-  for (const end of ends.splice(0)) await end()
+  for (const end of ends.splice(0).reverse()) await end()
 })
 
-/** A host whose service has nothing to send and whose page answers every request for a token. */
-function bench(changes: Partial<HostDeps> = {}): Bench {
-  const held = { locks: 0, channels: 0, requests: 0 }
-  const indexedDB = new IDBFactory()
-  const nothing: HttpResponse = { status: 204, header: () => null, text: () => Promise.resolve('') }
-  const host = createHost({
-    schema,
-    http: async () => {
-      held.requests++
-      return nothing
-    },
-    clock: systemClock,
-    random: systemRandom,
-    locks: {
-      exclusive: true,
-      request: async (_name, _signal, work) => {
-        held.locks++
-        await work().finally(() => held.locks--)
-      },
-    },
-    createChannel: () => {
-      held.channels++
-      return { post: () => undefined, onHint: () => undefined, close: () => held.channels-- }
-    },
-    storageInfo: async () => ({ mode: 'best-effort', usage: null, quota: null }),
-    indexedDB,
-    IDBKeyRange,
-    ...changes,
-  })
-  const { port1: page, port2: port } = new MessageChannel()
-  const fromWorker: ToPage[] = []
-  const say = (message: ToWorker): void => page.postMessage(message)
-  page.onmessage = ({ data }: MessageEvent<ToPage>) => {
-    fromWorker.push(data)
-    if (data.kind === 'token') say({ kind: 'token', request: data.request, token: 'token' })
-  }
-  ends.push(async () => {
-    await host.close()
-    page.close()
-    port.close()
-  })
-  return { host, port, fromWorker, say, indexedDB, held }
+interface Client {
+  readonly api: Remote<WorkerApi>
+  readonly messages: ToPage[]
+  readonly of: <K extends ToPage['kind']>(kind: K) => Array<Extract<ToPage, { kind: K }>>
+  readonly send: (message: ToWorker) => void
+  readonly open: (request?: Partial<OpenRequest>) => ReturnType<WorkerApi['open']>
 }
 
-const refusal = (code: string) => ({ ok: false, error: { code, message: expect.any(String) as string } })
-const fine = { ok: true, value: null }
+function start(deps: Partial<HostDeps> = {}, token: string | null = 'good'): Client {
+  const { port1: page, port2: inside } = new MessageChannel()
+  const { port1: port, port2: theirs } = new MessageChannel()
+  const host = createHost({
+    schema: null,
+    http: () => Promise.resolve(reply(204)),
+    clock: systemClock,
+    random: systemRandom,
+    locks: createMachine().locks,
+    createChannel: () => ({ post: () => undefined, onHint: () => undefined, close: () => undefined }),
+    storageInfo: () => Promise.resolve({ mode: 'persistent', usage: 5, quota: 50 }),
+    indexedDB: new IDBFactory(),
+    IDBKeyRange,
+    ...deps,
+  })
+  exposeHost(host, inside)
+  const api = wrap<WorkerApi>(page)
+  const messages: ToPage[] = []
+  const send = (message: ToWorker): void => port.postMessage(message)
+  port.onmessage = ({ data }: MessageEvent<ToPage>) => {
+    messages.push(data)
+    if (data.kind === 'token' && token !== null) send({ kind: 'token', request: data.request, token })
+  }
+  ends.push(async () => {
+    await api.close()
+    for (const one of [page, inside, port, theirs]) one.close()
+  })
+  return {
+    api,
+    messages,
+    of: (kind) => messages.filter((message) => message.kind === kind) as never,
+    send,
+    open: (request = {}) => api.open(transfer(requestOf(request), []), transfer(theirs, [theirs])),
+  }
+}
+
+function requestOf(more: Partial<OpenRequest>, shape: Schema = schema): OpenRequest {
+  return {
+    wire: WIRE_VERSION,
+    name: 'app',
+    account: null,
+    endpoint: 'http://sync.test',
+    schema: toPlainSchema(shape),
+    schemaHash: schemaHash(shape),
+    schemaVersion: shape.version,
+    rate: 0,
+    capabilities: {},
+    poll: 60_000,
+    timeouts: {},
+    ceiling: {},
+    debug: false,
+    ...more,
+  }
+}
+
+async function serviceOf(
+  contacts: number,
+): Promise<{ http: Http; store: ReturnType<typeof createMemoryStore>; log: string[] }> {
+  const store = createMemoryStore()
+  await store.importRecords(
+    'acme',
+    Array.from({ length: contacts }, (_, at) => ({ type: 'contact', data: { id: at + 1, n: at } })),
+  )
+  const exchange = createExchange({
+    store,
+    authorize: (token) =>
+      token === 'good' ? { account: 'acme', user: 'ann', scopes: ['sync', 'read', 'write'] } : null,
+  })
+  const { http, log } = createNetwork({ exchange, clock: systemClock, delayMs: () => 0 })
+  return { http, store, log }
+}
 
 describe('opening', () => {
-  it('says hello at once, before storage answers, so that a slow disk is not taken for a dead worker (R39)', async () => {
-    // A request to open that is never answered, as while another tab holds back an upgrade.
-    const silent = new Proxy(new IDBFactory(), {
-      get: (real, name) => {
-        const value: unknown = Reflect.get(real, name)
-        if (typeof value !== 'function') return value
-        return name === 'open' ? () => ({ addEventListener: () => undefined }) : (value.bind(real) as unknown)
-      },
+  it('says hello before storage is touched, then the status, and answers calls', async () => {
+    const { api, open, messages, of } = start()
+    expect(await api.count({ collection: 'contact', where: {} })).toMatchObject({
+      ok: false,
+      error: { code: 'storage_closed' },
     })
-    const { host, port, fromWorker } = bench({ indexedDB: silent })
-    const opening = host.open(request, port)
-    await expect.poll(() => fromWorker).toEqual([{ kind: 'hello' }])
-    expect(await host.count({ collection: 'thing', where: {} })).toMatchObject(refusal('storage_closed'))
-    expect(await host.close()).toEqual(fine)
-    expect(await Promise.race([opening, Promise.resolve('pending')])).toBe('pending')
+    expect(await open()).toEqual({ ok: true, value: null })
+    await vi.waitFor(() => expect(of('status').at(-1)?.status.deviceId).toBeTruthy())
+    expect(messages[0]).toEqual({ kind: 'hello' })
+    expect(messages[1]).toMatchObject({ kind: 'status', status: { phase: expect.any(String) as string } })
+    expect(await api.count({ collection: 'contact', where: {} })).toEqual({ ok: true, value: 0 })
+    await vi.waitFor(() =>
+      expect(of('status').at(-1)?.status.storage).toEqual({ mode: 'persistent', usage: 5, quota: 50 }),
+    )
   })
 
-  it('refuses a page of another release by name, without a hello and without touching storage (I20, R30)', async () => {
-    const { host, port, indexedDB, fromWorker, held } = bench()
-    expect(await host.open({ ...request, wire: WIRE_VERSION + 1 }, port)).toMatchObject(refusal('version_skew'))
-    expect(await indexedDB.databases()).toEqual([])
-    expect([fromWorker, held]).toEqual([[], { locks: 0, channels: 0, requests: 0 }])
+  it('is refused, with a sentence, for another build, another schema, and a second client (R29, R30)', async () => {
+    expect(await start().open({ wire: WIRE_VERSION + 1 })).toMatchObject({ ok: false, error: { code: 'version_skew' } })
+    expect(await start({ schema }).open({ schemaVersion: 4 })).toMatchObject({
+      ok: false,
+      error: { code: 'version_skew', message: expect.stringContaining('version 3') as string },
+    })
+    expect(await start({ schema }).open({ schemaHash: 'other' })).toMatchObject({
+      ok: false,
+      error: { code: 'version_skew' },
+    })
+    expect(await start({ schema }).open({ schema: null })).toEqual({ ok: true, value: null })
+    expect(await start().open({ schema: null })).toMatchObject({ ok: false, error: { code: 'schema_needs_worker' } })
+    const twice = start()
+    await twice.open()
+    const { port2 } = new MessageChannel()
+    expect(await twice.api.open(requestOf({}), transfer(port2, [port2]))).toMatchObject({
+      ok: false,
+      error: { code: 'invalid_argument' },
+    })
+    port2.close()
   })
 
-  it.each([
-    ['another version', { schemaVersion: 2 }],
-    ['other indexes', { schemaHash: schemaHash(other) }],
-  ])('refuses a page whose schema has %s than the worker file, and makes no database (R30)', async (_, changes) => {
-    const { host, port, indexedDB } = bench()
-    expect(await host.open({ ...request, ...changes }, port)).toMatchObject(refusal('version_skew'))
-    expect(await indexedDB.databases()).toEqual([])
-    expect(await host.count({ collection: 'thing', where: {} })).toMatchObject(refusal('storage_closed'))
+  it('without IndexedDB is storage_unavailable (R41)', async () => {
+    expect(await start({ indexedDB: undefined }).open()).toMatchObject({
+      ok: false,
+      error: { code: 'storage_unavailable' },
+    })
   })
 
-  it("refuses a packaged worker that was given as the app's own (I20)", async () => {
-    const { host, port } = bench({ schema: null })
-    expect(await host.open(request, port)).toMatchObject(refusal('schema_needs_worker'))
+  it('closed while it opens, leaves nothing running', async () => {
+    const { api, open } = start()
+    const opening = open()
+    const closing = api.close()
+    expect(await closing).toEqual({ ok: true, value: null })
+    expect(await opening).toMatchObject({ ok: false, error: { code: 'closed' } })
   })
 
-  it('serves one client: a second is refused and the first goes on (R22)', async () => {
-    const { host, port, fromWorker } = bench()
-    expect(await host.open(request, port)).toEqual(fine)
-    const { port1, port2 } = new MessageChannel()
-    expect(await host.open({ ...request, name: 'second' }, port2)).toMatchObject(refusal('invalid_argument'))
-    port1.close()
-    expect(await host.count({ collection: 'thing', where: {} })).toEqual({ ok: true, value: 0 })
-    expect(await host.now(10_000)).toEqual(fine)
-    expect(fromWorker.filter(({ kind }) => kind === 'hello')).toHaveLength(1)
-  })
-
-  it('keeps accounts, endpoints and names apart, and writes none of them out (R22)', () => {
+  it("puts name, endpoint and account into the database's name, so that no two of them meet (R22, I18)", () => {
     const names = [
-      request,
-      { ...request, account: 'ann' },
-      { ...request, account: 'bob' },
-      { ...request, account: '' },
-      { ...request, endpoint: 'http://other.test' },
-      { ...request, name: 'elsewhere' },
+      { name: 'app', endpoint: 'http://a', account: null },
+      { name: 'app', endpoint: 'http://a', account: '' },
+      { name: 'app', endpoint: 'http://a', account: 'null' },
+      { name: 'app', endpoint: 'http://a', account: 'ann' },
+      { name: 'app', endpoint: 'http://a/', account: 'ann' },
+      { name: 'app2', endpoint: 'http://a', account: 'ann' },
     ].map(databaseName)
     expect(new Set(names).size).toBe(names.length)
-    expect(databaseName({ ...request })).toBe(names[0])
-    expect(names.filter((name) => /ann|bob|test/.test(name))).toEqual([])
+    expect(databaseName({ name: 'app', endpoint: 'http://a', account: 'ann@example.com' })).not.toContain('ann')
+    expect(databaseName({ name: 'app', endpoint: 'http://a', account: 'ann' })).toBe(names[3])
   })
 })
 
-describe('errors', () => {
-  it('come back as data with their codes, whatever was asked and whenever (I20)', async () => {
-    const { host, port } = bench()
-    const calls = () => [host.get('thing', ['1']), host.now(1_000), host.pause(), host.resume(), host.restart()]
-    for (const answer of await Promise.all(calls())) expect(answer).toMatchObject(refusal('storage_closed'))
-    expect(await host.open(request, port)).toEqual(fine)
-    expect(await host.get('nothing', ['1'])).toMatchObject(refusal('invalid_argument'))
-    expect(await host.count({ collection: 'nothing', where: {} })).toMatchObject(refusal('invalid_argument'))
-    expect(await host.get('thing', ['1'])).toEqual({ ok: true, value: [undefined] })
-    expect(await host.pause()).toEqual(fine)
-    expect(await host.now(1_000)).toMatchObject(refusal('paused'))
-    await host.close()
-    for (const answer of await Promise.all(calls())) expect(answer).toMatchObject(refusal('closed'))
-    expect(await host.open(request, port)).toMatchObject(refusal('invalid_argument'))
+describe('calls', () => {
+  it('answer with data, also when they fail: class and code survive the thread (I20)', async () => {
+    const { api, open } = start()
+    await open()
+    expect(await api.get('nothing', ['1'])).toEqual({
+      ok: false,
+      error: expect.objectContaining({ code: 'invalid_argument' }) as object,
+    })
+    expect(await api.count({ collection: 'contact', where: { n: {} } as never })).toMatchObject({
+      ok: false,
+      error: { code: 'invalid_argument', message: expect.stringContaining('n:') as string },
+    })
+    expect(await api.pause()).toEqual({ ok: true, value: null })
+    expect(await api.now(1_000)).toMatchObject({ ok: false, error: { code: 'paused' } })
+    expect(await api.resume()).toEqual({ ok: true, value: null })
+    expect(await api.close()).toEqual({ ok: true, value: null })
+    expect(await api.get('contact', ['1'])).toMatchObject({ ok: false, error: { code: 'closed' } })
+    expect(await api.close()).toEqual({ ok: true, value: null })
   })
 
-  it('of a followed query reach its stream alone (I20, R39)', async () => {
-    const { host, port, say, fromWorker } = bench()
-    await host.open(request, port)
-    say({ kind: 'open-stream', stream: 1, mode: 'live', query: { collection: 'nothing', where: {} } })
-    say({ kind: 'open-stream', stream: 2, mode: 'live', query: { collection: 'thing', where: {} } })
-    const streams = () => fromWorker.filter(({ kind }) => kind === 'failed' || kind === 'rows')
-    await expect.poll(() => streams().length).toBe(2)
-    expect(streams()).toMatchObject([
-      { kind: 'failed', stream: 1, error: { code: 'invalid_argument' } },
-      { kind: 'rows', stream: 2, reset: true, rows: [], last: true },
-    ])
-  })
-
-  it('of the token callback are told in the status, and the callback is asked again (F6, I20)', async () => {
-    const { host, port, fromWorker } = bench()
-    let refusals = 0
-    const { port1: page, port2: inside } = new MessageChannel()
-    page.onmessage = ({ data }: MessageEvent<ToPage>) => {
-      fromWorker.push(data)
-      if (data.kind !== 'token') return
-      const { request: asked } = data
-      const answer: ToWorker =
-        refusals++ === 0
-          ? { kind: 'token-failed', request: asked, message: 'signed out' }
-          : { kind: 'token', request: asked, token: 'token' }
-      page.postMessage(answer)
-    }
-    port.close()
-    await host.open(request, inside)
-    expect(await host.now(20_000)).toEqual(fine)
-    const told = fromWorker.flatMap((message) => (message.kind === 'status' ? [message.status] : []))
-    expect(told).toContainEqual(
-      expect.objectContaining({
-        phase: 'waiting',
-        error: expect.objectContaining({ code: 'token_failed' }) as unknown,
-      }),
+  it('bring a whole sync to the page: rows, count, history, status at the end (R38)', async () => {
+    const { http } = await serviceOf(250)
+    const { api, open, send, of } = start({ http })
+    await open()
+    expect(await api.now(10_000)).toEqual({ ok: true, value: null })
+    expect(await api.get('contact', ['7', '999'])).toEqual({ ok: true, value: [{ id: 7, n: 6 }, undefined] })
+    expect(await api.count({ collection: 'contact', where: { n: { lt: 100 } } })).toEqual({ ok: true, value: 100 })
+    send({ kind: 'follow', what: 'history', on: true })
+    await vi.waitFor(() =>
+      expect(of('history').at(-1)?.sessions.at(-1)).toMatchObject({ outcome: 'clean', items: 250 }),
     )
-    page.close()
+    expect(of('history').at(-1)?.sessions.at(-1)).not.toHaveProperty('n')
+    await api.close()
+    await vi.waitFor(() => expect(of('status').at(-1)?.status.phase).toBe('closed'))
+  })
+
+  it('restart() wipes and downloads anew; streams begin anew (R23)', async () => {
+    const { http } = await serviceOf(30)
+    const { api, open, send, of } = start({ http })
+    await open()
+    await api.now(10_000)
+    send({ kind: 'open-stream', stream: 1, mode: 'live', query: { collection: 'contact', where: {} } })
+    await vi.waitFor(() => expect(of('rows').flatMap(({ rows }) => rows)).toHaveLength(30))
+    const device = of('status').at(-1)?.status.deviceId
+    const before = of('rows').length
+    expect(await api.restart()).toEqual({ ok: true, value: null })
+    expect(await api.now(10_000)).toEqual({ ok: true, value: null })
+    await vi.waitFor(() =>
+      expect(
+        of('rows')
+          .slice(before)
+          .flatMap(({ rows }) => rows),
+      ).toHaveLength(30),
+    )
+    expect(of('rows')[before]).toMatchObject({ reset: true })
+    await vi.waitFor(() => expect(of('status').at(-1)?.status.deviceId).not.toBe(device))
+  })
+
+  it('the page can call what the worker offers and nothing else (F49)', async () => {
+    const { api } = start()
+    const loose = api as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>
+    for (const name of ['constructor', '__proto__', 'toString', 'valueOf', 'evil'])
+      await expect(loose[name]?.()).rejects.toThrow()
   })
 })
 
-describe('closing', () => {
-  it('while storage opens ends what was opening: no lock, no channel, no request stays (I20)', async () => {
-    const { host, port, held } = bench()
-    const opening = host.open(request, port)
-    expect(await host.close()).toEqual(fine)
-    expect(await opening).toMatchObject(refusal('closed'))
-    expect([held.locks, held.channels]).toEqual([0, 0])
-    const { requests } = held
-    expect(await host.count({ collection: 'thing', where: {} })).toMatchObject(refusal('closed'))
-    expect(held.requests).toBe(requests)
+describe('streams', () => {
+  it('open, follow and close by number; a wrong query fails its own stream only (R39)', async () => {
+    const { http, store } = await serviceOf(10)
+    const { api, open, send, of } = start({ http })
+    await open()
+    await api.now(10_000)
+    send({ kind: 'open-stream', stream: 1, mode: 'live', query: { collection: 'contact', where: {} } })
+    send({ kind: 'open-stream', stream: 2, mode: 'live', query: { collection: 'nothing', where: {} } })
+    send({ kind: 'open-stream', stream: 3, mode: 'once', query: { collection: 'contact', where: { n: 3 } } })
+    await vi.waitFor(() =>
+      expect(of('failed')).toEqual([
+        { kind: 'failed', stream: 2, error: expect.objectContaining({ code: 'invalid_argument' }) as object },
+      ]),
+    )
+    await vi.waitFor(() =>
+      expect(
+        of('rows')
+          .map(({ stream, rows }) => [stream, rows.length])
+          .sort(),
+      ).toEqual([
+        [1, 10],
+        [3, 1],
+      ]),
+    )
+    await store.write({ account: 'acme', user: 'bob' }, { kind: 'delete', type: 'contact', id: '4' })
+    await api.now(10_000)
+    await vi.waitFor(() => expect(of('rows').at(-1)).toMatchObject({ stream: 1, removed: ['4'], rows: [] }))
+    send({ kind: 'close-stream', stream: 1 })
+    const { length } = of('rows')
+    await store.write({ account: 'acme', user: 'bob' }, { kind: 'delete', type: 'contact', id: '5' })
+    await api.now(10_000)
+    expect(await api.count({ collection: 'contact', where: {} })).toEqual({ ok: true, value: 8 })
+    expect(of('rows')).toHaveLength(length)
   })
 
-  it('gives back the lock and the channel, twice is fine, and another worker may have the database (I20, R24)', async () => {
-    const first = bench()
-    expect(await first.host.open(request, first.port)).toEqual(fine)
-    await expect.poll(() => first.held).toMatchObject({ locks: 1, channels: 1 })
-    expect(await first.host.close()).toEqual(fine)
-    expect(await first.host.close()).toEqual(fine)
-    expect(first.held).toMatchObject({ locks: 0, channels: 0 })
-    const second = bench({ indexedDB: first.indexedDB })
-    expect(await second.host.open(request, second.port)).toEqual(fine)
-    expect(await second.host.now(10_000)).toEqual(fine)
+  it('columns are handed over, not copied (R39)', async () => {
+    const { http } = await serviceOf(10)
+    const { api, open, send, of } = start({ http })
+    await open()
+    await api.now(10_000)
+    send({
+      kind: 'open-stream',
+      stream: 1,
+      mode: 'columns',
+      query: { collection: 'contact', where: {}, select: ['id', 'n'] },
+    })
+    await vi.waitFor(() => expect(of('columns')).toHaveLength(1))
+    const [first] = of('columns')
+    expect(first?.slots).toBeInstanceOf(Uint32Array)
+    expect(first?.values.map((column) => column.length)).toEqual([10, 10])
+  })
+
+  it('a scan is said once for each field, and only to who listens (R38)', async () => {
+    const { api, open, of } = start()
+    await open({ debug: true })
+    for (let times = 0; times < 3; times++) await api.count({ collection: 'contact', where: { other: 1 } })
+    await vi.waitFor(() =>
+      expect(of('log').filter(({ event }) => event === 'query.scan')).toEqual([
+        { kind: 'log', level: 'info', event: 'query.scan', fields: { collection: 'contact', field: 'other' } },
+      ]),
+    )
   })
 })
+
+describe('the token', () => {
+  it('is asked of the page when needed, and kept in no log and no storage (AUTH-1, I25, F48)', async () => {
+    const canary = 'canary-9f3b7c'
+    const factory = new IDBFactory()
+    const { store } = await serviceOf(30)
+    const exchange = createExchange({
+      store,
+      authorize: (token) => (token === canary ? { account: 'acme', user: 'ann', scopes: ['sync'] } : null),
+    })
+    const { api, open, messages } = start(
+      { http: createNetwork({ exchange, clock: systemClock }).http, indexedDB: factory },
+      canary,
+    )
+    await open({ debug: true })
+    expect(await api.now(10_000)).toEqual({ ok: true, value: null })
+    expect(JSON.stringify(messages)).not.toContain(canary)
+    expect(JSON.stringify(await dump(factory))).not.toContain(canary)
+    const logged = JSON.stringify(messages.filter(({ kind }) => kind === 'log'))
+    expect(logged).toContain('session.end')
+    const { device } = (await dump(factory))['meta']?.find((row) => (row as { key: string }).key === 'identity') as {
+      device: string
+    }
+    expect(logged).not.toContain(device)
+    expect(logged).not.toContain('contact')
+  })
+
+  it('that the page cannot give is a state, and its message reaches the app (F6, I20)', async () => {
+    const { open, of, messages, send, api } = start({}, null)
+    await open()
+    await vi.waitFor(() => expect(of('token')).toHaveLength(1))
+    expect(of('token')[0]).toEqual({ kind: 'token', request: 1, reason: 'start' })
+    send({ kind: 'token-failed', request: 1, message: 'logged out' })
+    await vi.waitFor(() => {
+      const { status } = of('status').at(-1) ?? {}
+      expect(status).toMatchObject({
+        error: { code: 'token_failed', message: expect.stringContaining('logged out') as string },
+      })
+    })
+    send({ kind: 'token', request: 77, token: 'for nobody' })
+    expect(messages.filter(({ kind }) => kind === 'failed')).toEqual([])
+    expect(await api.count({ collection: 'contact', where: {} })).toEqual({ ok: true, value: 0 })
+  })
+
+  it('that is no longer wanted is taken back', async () => {
+    const factory = new IDBFactory()
+    const { open, of } = start({ indexedDB: factory }, null)
+    await open()
+    await vi.waitFor(() => expect(of('token')).toHaveLength(1))
+    const [info] = await factory.databases()
+    factory.deleteDatabase(info?.name ?? '')
+    await vi.waitFor(() => expect(of('token-cancel')).toEqual([{ kind: 'token-cancel', request: 1 }]))
+    await vi.waitFor(() =>
+      expect(of('status').at(-1)?.status).toMatchObject({ phase: 'stopped', error: { code: 'storage_closed' } }),
+    )
+  })
+})
+
+async function dump(factory: IDBFactory): Promise<Record<string, unknown[]>> {
+  const [info] = await factory.databases()
+  const db = await new Promise<IDBDatabase>((resolve) => {
+    const request = factory.open(info?.name ?? '') as unknown as IDBOpenDBRequest
+    request.onsuccess = () => resolve(request.result)
+  })
+  const rows: Record<string, unknown[]> = {}
+  for (const name of Array.from(db.objectStoreNames))
+    rows[name] = await new Promise((resolve) => {
+      const request = db.transaction(name).objectStore(name).getAll()
+      request.onsuccess = () => resolve(request.result as unknown[])
+    })
+  db.close()
+  return rows
+}
