@@ -55,7 +55,6 @@ function writer(store: Store): { write: (writes: readonly Write[]) => Promise<vo
 function page(): {
   receive: (message: ToPage) => void
   rows: Map<string, unknown>
-  resets: number
   messages: ToPage[]
   /** What was to be seen after each whole step, as `id:n` in the order of ids. */
   states: string[]
@@ -63,16 +62,12 @@ function page(): {
   const rows = new Map<string, unknown>()
   const state = {
     rows,
-    resets: 0,
     messages: [] as ToPage[],
     states: [] as string[],
     receive(message: ToPage): void {
       state.messages.push(message)
       if (message.kind !== 'rows') return
-      if (message.reset) {
-        state.resets++
-        rows.clear()
-      }
+      if (message.reset) rows.clear()
       for (const id of message.removed) rows.delete(id)
       for (const row of message.rows) rows.set(row.id, row.data)
       if (message.last) state.states.push(stateOf([...rows].map(([id, data]) => ({ id, row: data as Row }))))
