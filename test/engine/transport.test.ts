@@ -229,7 +229,7 @@ describe('silence', () => {
     const { transport } = endpointOf(() => Promise.reject(new TypeError('fetch failed')))
     const error = await transport.start(signal).catch((thrown: unknown) => thrown as SyncError)
     expect(error).toMatchObject({ name: 'SyncError', code: 'endpoint_unreachable' })
-    expect(JSON.stringify(error) + String(error)).not.toContain('token-1')
+    expect(JSON.stringify(error) + (error as SyncError).message).not.toContain('token-1')
   })
 })
 

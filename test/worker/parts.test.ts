@@ -111,12 +111,9 @@ describe('the channel between tabs', () => {
     expect(
       heard
         .filter(([, { kind }]) => kind !== 'wake')
-        .map(([tab, hint]) => [tab, hint.kind])
+        .map(([tab, hint]) => `${tab} ${hint.kind}`)
         .sort(),
-    ).toEqual([
-      ['one', 'log'],
-      ['two', 'log'],
-    ])
+    ).toEqual(['one log', 'two log'])
     for (const channel of [one, two, raw]) channel.close()
   })
 })
