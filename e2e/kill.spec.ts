@@ -24,7 +24,12 @@ const KILLS = Number(process.env['KILLS'] ?? 10)
 const PLACES = 20_000
 
 /** A store that remembers which records devices have acknowledged, and how often each was handed out. */
-function watched(store: service.SyncStore): { store: service.SyncStore; acked: Set<string>; handedOut: Map<string, number>; devices: Set<string> } {
+function watched(store: service.SyncStore): {
+  store: service.SyncStore
+  acked: Set<string>
+  handedOut: Map<string, number>
+  devices: Set<string>
+} {
   const idByKey = new Map<string, string>()
   const acked = new Set<string>()
   const handedOut = new Map<string, number>()
@@ -61,7 +66,11 @@ test(`promise 1, F22: ${KILLS} SIGKILLs in mid-sync, nothing acknowledged is mis
   let frozen = false
   const options = { dev: false, store: 'memory', port: 0, limit: PLACES, pageSize: 100, ackDelayMs: 0 }
   const app = createApp({ service, store, places, options, site: join(root, 'dist-demo') })
-  const answer = getRequestListener((request) => (frozen && new URL(request.url).pathname.startsWith('/v2/') ? new Response(null, { status: 503 }) : app.fetch(request)))
+  const answer = getRequestListener((request) =>
+    frozen && new URL(request.url).pathname.startsWith('/v2/')
+      ? new Response(null, { status: 503 })
+      : app.fetch(request),
+  )
   const server = createServer((request, response) => void answer(request, response))
   const url = `http://127.0.0.1:${await listen(server, 0)}/`
   const profile = mkdtempSync(join(tmpdir(), 'tidegate-kill-'))
@@ -103,7 +112,9 @@ test(`promise 1, F22: ${KILLS} SIGKILLs in mid-sync, nothing acknowledged is mis
     expect(devices.size, 'one device all along (FAQ-1.3)').toBe(1)
     await last.kill()
     const again = [...handedOut.values()].reduce((sum, times) => sum + times - 1, 0)
-    test.info().annotations.push({ type: 'figures', description: JSON.stringify({ kills: KILLS, figures, redelivered: again }) })
+    test
+      .info()
+      .annotations.push({ type: 'figures', description: JSON.stringify({ kills: KILLS, figures, redelivered: again }) })
     // A kill costs at most the group being gathered, one commit, one GET, and keys not yet acknowledged.
     expect(again / KILLS, 'items sent again, per kill').toBeLessThanOrEqual(4_000)
     console.log(`kills ${KILLS}, acked but missing 0, sent again ${again} (${Math.round(again / KILLS)} a kill)`)

@@ -57,7 +57,17 @@ export function positionOrder(dir: 'asc' | 'desc'): (a: Position, b: Position) =
 
 // Letters that Unicode does not take apart into a base letter and a mark.
 const UNDECOMPOSED: Readonly<Record<string, string>> = {
-  ß: 'ss', æ: 'ae', œ: 'oe', ø: 'o', đ: 'd', ð: 'd', þ: 'th', ł: 'l', ħ: 'h', ı: 'i', ŧ: 't',
+  ß: 'ss',
+  æ: 'ae',
+  œ: 'oe',
+  ø: 'o',
+  đ: 'd',
+  ð: 'd',
+  þ: 'th',
+  ł: 'l',
+  ħ: 'h',
+  ı: 'i',
+  ŧ: 't',
 }
 
 /** Lower case, no diacritics: `Łódź` and `lodz` are the same for a folded index. */

@@ -45,7 +45,14 @@ export interface Query {
 /** Equal queries have equal keys, whatever the order in which conditions were given. */
 export function queryKey(query: Query): string {
   const where = Object.entries(query.where).sort(([a], [b]) => compareIds(a, b))
-  return JSON.stringify([query.collection, where, query.order ?? null, query.limit ?? null, query.after ?? null, query.select ?? null])
+  return JSON.stringify([
+    query.collection,
+    where,
+    query.order ?? null,
+    query.limit ?? null,
+    query.after ?? null,
+    query.select ?? null,
+  ])
 }
 
 type Bound = ShadowKey | typeof AFTER_ALL
@@ -76,11 +83,15 @@ export function compileQuery(query: Query, spec: CollectionSpec): CompiledQuery 
     fields.set(field, stretches(field, condition, spec.folded.has(field)))
   }
   const { order, limit } = query
-  if (limit !== undefined && (!Number.isSafeInteger(limit) || limit < 0)) bad(`limit must be a whole number from 0, not ${String(limit)}`)
-  if (order !== undefined && order.dir !== 'asc' && order.dir !== 'desc') bad(`orderBy takes "asc" or "desc", not ${JSON.stringify(order.dir)}`)
+  if (limit !== undefined && (!Number.isSafeInteger(limit) || limit < 0))
+    bad(`limit must be a whole number from 0, not ${String(limit)}`)
+  if (order !== undefined && order.dir !== 'asc' && order.dir !== 'desc')
+    bad(`orderBy takes "asc" or "desc", not ${JSON.stringify(order.dir)}`)
   const tests = [...fields].map(([field, list]) => ({ field, list, fold: spec.folded.has(field) }))
-  const matches = (row: Row): boolean => tests.every(({ field, list, fold }) => contains(list, shadowKey(own(row, field), fold)))
-  const sortKey = order === undefined ? () => null : (row: Row) => shadowKey(own(row, order.field), spec.folded.has(order.field))
+  const matches = (row: Row): boolean =>
+    tests.every(({ field, list, fold }) => contains(list, shadowKey(own(row, field), fold)))
+  const sortKey =
+    order === undefined ? () => null : (row: Row) => shadowKey(own(row, order.field), spec.folded.has(order.field))
   return { query: foldedAfter(query, spec), fields, matches, sortKey, compare: positionOrder(order?.dir ?? 'asc') }
 }
 
@@ -104,7 +115,9 @@ function stretches(field: string, condition: Condition, fold: boolean): readonly
   if (typeof condition !== 'object' || condition === null) return [exactly(shadowKey(condition, fold))]
   if ('in' in condition) {
     if (!Array.isArray(condition.in)) bad(`${field}: "in" takes a list of values`)
-    const keys = (condition.in as readonly Scalar[]).map((value) => shadowKey(scalar(field, value), fold)).sort(compareKeys)
+    const keys = (condition.in as readonly Scalar[])
+      .map((value) => shadowKey(scalar(field, value), fold))
+      .sort(compareKeys)
     return keys.filter((key, at) => at === 0 || compareKeys(keys[at - 1]!, key) !== 0).map(exactly)
   }
   if ('startsWith' in condition) {
@@ -131,7 +144,8 @@ function range(field: string, condition: { readonly [op: string]: unknown }, fol
   }
   const kind = (lower ?? upper)?.[0]
   if (kind === undefined) bad(`${field}: an empty condition; give a value, a range, startsWith or in`)
-  if (lower !== undefined && upper !== undefined && lower[0] !== upper[0]) bad(`${field}: both ends of a range must be of one kind`)
+  if (lower !== undefined && upper !== undefined && lower[0] !== upper[0])
+    bad(`${field}: both ends of a range must be of one kind`)
   // A range stays within its kind: {gte: 5} finds numbers, never strings.
   return {
     lower: lower ?? lowest(kind),
@@ -150,7 +164,8 @@ function exactly(key: ShadowKey): Stretch {
 }
 
 function scalar(field: string, value: unknown): Scalar {
-  if (value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value
+  if (value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
+    return value
   return bad(`${field}: ${typeof value} cannot be compared; use a string, number, boolean or null`)
 }
 

@@ -17,7 +17,9 @@ export interface StandardSchema<Input = unknown> {
   }
 }
 export interface StandardResult {
-  readonly issues?: ReadonlyArray<{ readonly message: string; readonly path?: ReadonlyArray<unknown> | undefined }> | undefined
+  readonly issues?:
+    | ReadonlyArray<{ readonly message: string; readonly path?: ReadonlyArray<unknown> | undefined }>
+    | undefined
 }
 
 /** A JSON object as the server sends it. */
@@ -63,7 +65,21 @@ const NAME = /^[a-z][a-z0-9_]{0,63}$/
 const FIELD = /^(?!(__proto__|constructor|prototype)$)[A-Za-z_][A-Za-z0-9_]{0,127}$/
 
 /** Names a collection may not have, because `sync` has members of that name. */
-const TAKEN = new Set(['ready', 'status', 'outbox', 'quarantine', 'history', 'now', 'pause', 'resume', 'restart', 'close', 'logout', 'write', 'then'])
+const TAKEN = new Set([
+  'ready',
+  'status',
+  'outbox',
+  'quarantine',
+  'history',
+  'now',
+  'pause',
+  'resume',
+  'restart',
+  'close',
+  'logout',
+  'write',
+  'then',
+])
 
 /**
  * Checks a schema and returns it.
@@ -77,11 +93,15 @@ export function defineSchema<const C extends Collections>(schema: Schema<C>): Sc
     check(NAME.test(name), `"${name}" cannot be a collection: use the wire type, lower snake case`)
     check(!TAKEN.has(name), `"${name}" cannot be a collection: sync.${name} has another meaning`)
     const key = keyFieldsOf(options.key ?? 'id') ?? ['id']
-    check(key.length > 0 && key.every((field) => typeof field === 'string' && field !== ''), `${name}: key must name a field; leave it out for "id"`)
+    check(
+      key.length > 0 && key.every((field) => typeof field === 'string' && field !== ''),
+      `${name}: key must name a field; leave it out for "id"`,
+    )
     check(new Set(key).size === key.length, `${name}: key names a field twice: ${key.join(', ')}`)
     const seen = new Set<string>()
     for (const index of (options.indexes ?? []).map(indexSpec)) {
-      for (const { field } of index.parts) check(FIELD.test(field), `${name}: "${field}" cannot be indexed: letters, digits and _ only`)
+      for (const { field } of index.parts)
+        check(FIELD.test(field), `${name}: "${field}" cannot be indexed: letters, digits and _ only`)
       check(!seen.has(index.name), `${name}: the index "${index.name}" is declared twice`)
       seen.add(index.name)
     }
@@ -127,9 +147,19 @@ function compile(name: string, options: CollectionOptions<Row>): CollectionSpec 
   const specs = (options.indexes ?? []).map(indexSpec)
   const folded = new Set(specs.flatMap((spec) => spec.parts.filter((part) => part.fold).map((part) => part.field)))
   // A field is folded everywhere or nowhere, so that an index and a scan can never disagree.
-  const indexes = specs.map((spec) => ({ ...spec, parts: spec.parts.map(({ field }) => ({ field, fold: folded.has(field) })) }))
+  const indexes = specs.map((spec) => ({
+    ...spec,
+    parts: spec.parts.map(({ field }) => ({ field, fold: folded.has(field) })),
+  }))
   const { key = 'id', validate } = options
-  return { name, indexes, folded, keyFields: keyFieldsOf(key), idOf: idReader(key), check: validate ? checker(name, validate) : () => null }
+  return {
+    name,
+    indexes,
+    folded,
+    keyFields: keyFieldsOf(key),
+    idOf: idReader(key),
+    check: validate ? checker(name, validate) : () => null,
+  }
 }
 
 type Key = NonNullable<CollectionOptions<Row>['key']>
@@ -163,11 +193,16 @@ function checker(name: string, validator: StandardSchema): CollectionSpec['check
     const result = validator['~standard'].validate(row)
     if (result instanceof Promise) {
       result.catch(() => undefined)
-      throw new SyncError('schema_async', `The validator of "${name}" is asynchronous; rows are checked synchronously before they are stored. Use a synchronous schema.`)
+      throw new SyncError(
+        'schema_async',
+        `The validator of "${name}" is asynchronous; rows are checked synchronously before they are stored. Use a synchronous schema.`,
+      )
     }
     const issue = result.issues?.[0]
     if (issue === undefined) return null
-    const path = (issue.path ?? []).map((part) => String(typeof part === 'object' && part !== null && 'key' in part ? part.key : part)).join('.')
+    const path = (issue.path ?? [])
+      .map((part) => String(typeof part === 'object' && part !== null && 'key' in part ? part.key : part))
+      .join('.')
     return path === '' ? issue.message : `${path}: ${issue.message}`
   }
 }
@@ -175,7 +210,17 @@ function checker(name: string, validator: StandardSchema): CollectionSpec['check
 /** A schema without its functions: what the packaged worker gets from the page. */
 export interface PlainSchema {
   readonly version: number
-  readonly collections: Readonly<Record<string, { readonly options: { readonly key?: string | readonly string[]; readonly indexes?: ReadonlyArray<IndexOption<string>> } }>>
+  readonly collections: Readonly<
+    Record<
+      string,
+      {
+        readonly options: {
+          readonly key?: string | readonly string[]
+          readonly indexes?: ReadonlyArray<IndexOption<string>>
+        }
+      }
+    >
+  >
 }
 
 /**
@@ -198,7 +243,11 @@ export function toPlainSchema(schema: Schema): PlainSchema {
 /** A stable text of everything that shapes stored rows and indexes (R30): same version, other hash is `schema_conflict`. */
 export function schemaHash(schema: Schema): string {
   const parts = Object.entries(schema.collections)
-    .map(([name, { options }]) => ({ name, key: keyFieldsOf(options.key ?? 'id'), indexes: (options.indexes ?? []).map((index) => indexSpec(index).parts) }))
+    .map(([name, { options }]) => ({
+      name,
+      key: keyFieldsOf(options.key ?? 'id'),
+      indexes: (options.indexes ?? []).map((index) => indexSpec(index).parts),
+    }))
     .sort((a, b) => (a.name < b.name ? -1 : 1))
   return JSON.stringify(parts)
 }

@@ -12,8 +12,19 @@ export interface KillableBrowser {
 
 export async function launchKillable(profile: string): Promise<KillableBrowser> {
   const { executablePath, args, env } = findBrowser()
-  const flags = ['--headless', '--no-sandbox', '--no-first-run', '--disable-background-networking', '--remote-debugging-port=0', `--user-data-dir=${profile}`]
-  const child = spawn(executablePath, [...flags, ...args, 'about:blank'], { detached: true, stdio: ['ignore', 'ignore', 'pipe'], env })
+  const flags = [
+    '--headless',
+    '--no-sandbox',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--remote-debugging-port=0',
+    `--user-data-dir=${profile}`,
+  ]
+  const child = spawn(executablePath, [...flags, ...args, 'about:blank'], {
+    detached: true,
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env,
+  })
   const exit = once(child, 'exit')
   const address = await new Promise<string>((resolve, reject) => {
     createInterface({ input: child.stderr }).on('line', (line) => {

@@ -203,7 +203,8 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
 
   /** What a person just mended is not said any more. */
   function forgetTrouble(): void {
-    if (['paused', 'needs-auth', 'stopped', 'storage-problem'].includes(board.phase.phase)) board.setPhase({ phase: 'connecting' })
+    if (['paused', 'needs-auth', 'stopped', 'storage-problem'].includes(board.phase.phase))
+      board.setPhase({ phase: 'connecting' })
   }
 
   const stopStore = store.subscribe((event) => {
@@ -221,16 +222,25 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
   }
 
   const leading = holdLeadership(
-    { store, locks, lockName: options.lockName, clock, onTrouble: (error) => board.setPhase({ phase: 'storage-problem', error }) }, life.signal, async (held, signal) => {
-    lease = held
-    board.setFacts({ role: 'leader' })
-    try {
-      return await loop.lead(held, signal)
-    } finally {
-      lease = null
-      board.setFacts({ role: 'follower' })
-    }
-  }).catch((error: unknown) => {
+    {
+      store,
+      locks,
+      lockName: options.lockName,
+      clock,
+      onTrouble: (error) => board.setPhase({ phase: 'storage-problem', error }),
+    },
+    life.signal,
+    async (held, signal) => {
+      lease = held
+      board.setFacts({ role: 'leader' })
+      try {
+        return await loop.lead(held, signal)
+      } finally {
+        lease = null
+        board.setFacts({ role: 'follower' })
+      }
+    },
+  ).catch((error: unknown) => {
     if (!life.signal.aborted) board.setPhase({ phase: 'stopped', error: toPlain(error) })
   })
   const following = followForever().catch(() => undefined)

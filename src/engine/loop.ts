@@ -131,12 +131,18 @@ export function createLeaderLoop(deps: LoopDeps): LeaderLoop {
           const result = await run(lease, signal)
           if (result.end === 'wiped') continue
           if (result.onlyStuck && result.end === 'owed') {
-            const error = toPlain(new SyncError('page_too_large', 'A page of the queue is larger than a client may take; lower the page size of the server.'))
+            const error = toPlain(
+              new SyncError(
+                'page_too_large',
+                'A page of the queue is larger than a client may take; lower the page size of the server.',
+              ),
+            )
             const ms = stuckDelay(++onlyStuck)
             await rest(ms, { phase: 'waiting', retryAt: clock.now() + ms, error }, lease, signal)
             continue
           }
-          if (result.end === 'owed') throw new SyncError('bad_response', 'Answers were lost on the way; the engine asks for what is missing.')
+          if (result.end === 'owed')
+            throw new SyncError('bad_response', 'Answers were lost on the way; the engine asks for what is missing.')
           failures = 0
           onlyStuck = result.onlyStuck ? onlyStuck + 1 : 0
           await rest(stuckDelay(onlyStuck), { phase: 'idle' }, lease, signal)
@@ -145,7 +151,10 @@ export function createLeaderLoop(deps: LoopDeps): LeaderLoop {
           const plain = toPlain(error, 'storage_failed')
           if (plain.code === 'aborted') continue
           const recovery = recoveryOf[plain.code]
-          deps.log(recovery === 'stop' ? 'error' : 'info', 'run.failed', { code: plain.code, status: plain.status ?? null })
+          deps.log(recovery === 'stop' ? 'error' : 'info', 'run.failed', {
+            code: plain.code,
+            status: plain.status ?? null,
+          })
           if (recovery === 'lead-anew') return endOf(plain)
           try {
             await recover(plain, recovery, ++failures, lease, signal)
@@ -166,7 +175,13 @@ export function createLeaderLoop(deps: LoopDeps): LeaderLoop {
     return Math.min(STUCK_CEILING_MS, deps.poll * 2 ** Math.min(times, 16))
   }
 
-  async function recover(error: PlainError, recovery: 'retry' | 'auth' | 'storage' | 'stop', failures: number, lease: Lease, signal: AbortSignal): Promise<void> {
+  async function recover(
+    error: PlainError,
+    recovery: 'retry' | 'auth' | 'storage' | 'stop',
+    failures: number,
+    lease: Lease,
+    signal: AbortSignal,
+  ): Promise<void> {
     if (recovery === 'auth' || recovery === 'stop') {
       blocked = recovery === 'auth' ? { phase: 'needs-auth', error } : { phase: 'stopped', error }
       return
@@ -174,7 +189,11 @@ export function createLeaderLoop(deps: LoopDeps): LeaderLoop {
     const ms = recovery === 'storage' ? STORAGE_RETRY_MS : backoff(failures, random, error.retryAfterMs)
     const offline = !deps.online() && (error.code === 'endpoint_unreachable' || error.code === 'token_failed')
     const phase: Phase =
-      recovery === 'storage' ? { phase: 'storage-problem', error } : offline ? { phase: 'offline' } : { phase: 'waiting', retryAt: clock.now() + ms, error }
+      recovery === 'storage'
+        ? { phase: 'storage-problem', error }
+        : offline
+          ? { phase: 'offline' }
+          : { phase: 'waiting', retryAt: clock.now() + ms, error }
     if (error.retryAfterMs !== undefined) notBefore = { at: clock.monotonic() + error.retryAfterMs, phase }
     await rest(offline ? Math.max(ms, deps.poll) : ms, phase, lease, signal)
   }

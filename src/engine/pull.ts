@@ -84,7 +84,18 @@ export async function drain(deps: PullDeps, first: SessionFacts, outer: AbortSig
   let divergent = 0
   /** A GET's outcome is unknown for another reason than its size. */
   let lost = first.dirty
-  const result = (end: Drained['end']): Drained => ({ end, dirty: session.dirty, pages, items, quarantined, stuck, unreadable, accepted, divergent, onlyOversized: session.dirty && !lost })
+  const result = (end: Drained['end']): Drained => ({
+    end,
+    dirty: session.dirty,
+    pages,
+    items,
+    quarantined,
+    stuck,
+    unreadable,
+    accepted,
+    divergent,
+    onlyOversized: session.dirty && !lost,
+  })
 
   let group: IncomingPage[] = []
   let gathered = 0
@@ -144,7 +155,11 @@ export async function drain(deps: PullDeps, first: SessionFacts, outer: AbortSig
     items += page.items.length
     unreadable += page.failed
     progress.page(page.items.length, page.countLeft)
-    session = { ...session, done: session.done + page.items.length, estimate: page.countLeft === null ? session.estimate : session.done + page.items.length + page.countLeft }
+    session = {
+      ...session,
+      done: session.done + page.items.length,
+      estimate: page.countLeft === null ? session.estimate : session.done + page.items.length + page.countLeft,
+    }
     if (page.items.length === 0) return
     group.push({ items: page.items, suspect: page.suspect })
     gathered += page.items.length
@@ -168,7 +183,11 @@ export async function drain(deps: PullDeps, first: SessionFacts, outer: AbortSig
   }
 
   type Outcome = { readonly page: FetchedPage | null } | { readonly error: unknown }
-  const fetchNext = (): Promise<Outcome> => transport.fetchPage(session.id, signal).then((page) => ({ page }), (error: unknown) => ({ error }))
+  const fetchNext = (): Promise<Outcome> =>
+    transport.fetchPage(session.id, signal).then(
+      (page) => ({ page }),
+      (error: unknown) => ({ error }),
+    )
 
   let faults = 0
   let empties = 0
@@ -196,7 +215,12 @@ export async function drain(deps: PullDeps, first: SessionFacts, outer: AbortSig
           stuck++
         } else {
           const passing = error.code === 'rate_limited' || !KNOWN_OUTCOMES.has(error.code)
-          if (!passing || error.code === 'request_refused' || error.code === 'endpoint_wrong' || ++faults >= FAULTS_IN_A_ROW) {
+          if (
+            !passing ||
+            error.code === 'request_refused' ||
+            error.code === 'endpoint_wrong' ||
+            ++faults >= FAULTS_IN_A_ROW
+          ) {
             await commitAll()
             throw outcome.error
           }

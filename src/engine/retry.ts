@@ -50,7 +50,13 @@ export const recoveryOf: Readonly<Record<ErrorCode, Recovery>> = {
 }
 
 /** GETs that ended so have a known outcome: no page can have been lost with them (R9). */
-export const KNOWN_OUTCOMES: ReadonlySet<ErrorCode> = new Set(['unauthorized', 'forbidden', 'session_gone', 'rate_limited', 'token_failed'])
+export const KNOWN_OUTCOMES: ReadonlySet<ErrorCode> = new Set([
+  'unauthorized',
+  'forbidden',
+  'session_gone',
+  'rate_limited',
+  'token_failed',
+])
 
 const FIRST_MS = 1_000
 const CEILING_MS = 60_000

@@ -70,7 +70,12 @@ export async function runOnce(deps: RunDeps, signal: AbortSignal): Promise<RunRe
     const clean = drained.end === 'drained' && !drained.dirty
     const stuck = drained.stuck + acks.refused
     await finish(session, { ...drained, stuck }, clean)
-    await note(session, { ...drained, outcome: clean ? 'clean' : 'dirty', acked: acks.taken - startedTaken, error: null })
+    await note(session, {
+      ...drained,
+      outcome: clean ? 'clean' : 'dirty',
+      acked: acks.taken - startedTaken,
+      error: null,
+    })
     if (drained.divergent > 0) deps.log('error', 'session.divergent', { items: drained.divergent })
     const nothingNew = drained.accepted === 0 && stuck + drained.unreadable > 0
     if (clean) return { end: 'in-sync', onlyStuck: nothingNew }
@@ -86,7 +91,8 @@ export async function runOnce(deps: RunDeps, signal: AbortSignal): Promise<RunRe
     await store.device.updateSync(lease, { started: run })
     const answer = await transport.start(signal)
     if ((await deps.meet(answer)) === 'wiped') return 'wiped'
-    if (answer.session !== null) return { id: answer.session.id, startedAt, run, dirty: false, done: 0, estimate: answer.session.estimate }
+    if (answer.session !== null)
+      return { id: answer.session.id, startedAt, run, dirty: false, done: 0, estimate: answer.session.estimate }
     await store.device.updateSync(lease, { clean: run, lastSyncedAt: startedAt, stuck: 0, unreadable: 0 })
     await store.dropTombstones(lease, run)
     return null
@@ -95,33 +101,61 @@ export async function runOnce(deps: RunDeps, signal: AbortSignal): Promise<RunRe
   async function finish(session: SessionFacts, drained: Drained, clean: boolean): Promise<void> {
     await store.device.setSession(lease, null)
     const { stuck, unreadable } = drained
-    await store.device.updateSync(lease, clean ? { clean: session.run, lastSyncedAt: session.startedAt, stuck, unreadable } : { stuck, unreadable })
+    await store.device.updateSync(
+      lease,
+      clean ? { clean: session.run, lastSyncedAt: session.startedAt, stuck, unreadable } : { stuck, unreadable },
+    )
     if (clean) await store.dropTombstones(lease, session.run)
   }
 
-  async function note(session: Pick<SessionFacts, 'startedAt'>, facts: Partial<HistoryRow> & Pick<HistoryRow, 'outcome' | 'error'>): Promise<void> {
+  async function note(
+    session: Pick<SessionFacts, 'startedAt'>,
+    facts: Partial<HistoryRow> & Pick<HistoryRow, 'outcome' | 'error'>,
+  ): Promise<void> {
     const { outcome, error, pages = 0, items = 0, acked = 0 } = facts
     deps.log('info', 'session.end', { outcome, pages, items, acked, error })
-    await store.addHistory(lease, { startedAt: session.startedAt, endedAt: clock.now(), outcome, pages, items, acked, error })
+    await store.addHistory(lease, {
+      startedAt: session.startedAt,
+      endedAt: clock.now(),
+      outcome,
+      pages,
+      items,
+      acked,
+      error,
+    })
   }
 }
 
 /** The check of what a server says about itself and the account (R13, R14, R22). */
-export function createMeeting(store: Store, lease: Lease, onWipe: () => Promise<void>, onCapabilities: (facts: ServerFacts) => void): RunDeps['meet'] {
+export function createMeeting(
+  store: Store,
+  lease: Lease,
+  onWipe: () => Promise<void>,
+  onCapabilities: (facts: ServerFacts) => void,
+): RunDeps['meet'] {
   return async (server) => {
     const identity = await store.device.identity()
     if (server.account !== null && identity.account !== null && server.account !== identity.account)
-      throw new SyncError('account_mismatch', 'The token belongs to another account than the data stored here; call createSync with that account, or restart() to replace the data.')
+      throw new SyncError(
+        'account_mismatch',
+        'The token belongs to another account than the data stored here; call createSync with that account, or restart() to replace the data.',
+      )
     const { capabilities } = server
     onCapabilities(server)
     const epoch = capabilities?.epoch ?? null
-    const forgotten = capabilities?.device === 'new' || (epoch !== null && identity.serverEpoch !== null && epoch !== identity.serverEpoch)
+    const forgotten =
+      capabilities?.device === 'new' ||
+      (epoch !== null && identity.serverEpoch !== null && epoch !== identity.serverEpoch)
     if (forgotten && !store.counts().empty) {
       await onWipe()
       return 'wiped'
     }
     const text = capabilities === null ? null : JSON.stringify(capabilities)
-    if (server.account !== identity.account || epoch !== identity.serverEpoch || (await store.device.sync()).capabilities !== text)
+    if (
+      server.account !== identity.account ||
+      epoch !== identity.serverEpoch ||
+      (await store.device.sync()).capabilities !== text
+    )
       await store.device.setServer(lease, { account: server.account, serverEpoch: epoch, capabilities: text })
     return 'known'
   }

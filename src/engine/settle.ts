@@ -27,11 +27,16 @@ export interface SettleDeps {
 }
 
 /** Settles all that waits; resolves early when `signal` aborts. */
-export async function settleWhenQuiet({ store, clock, lease }: SettleDeps, signal: AbortSignal, onStep: () => void): Promise<void> {
+export async function settleWhenQuiet(
+  { store, clock, lease }: SettleDeps,
+  signal: AbortSignal,
+  onStep: () => void,
+): Promise<void> {
   if (store.counts().records === 0 && store.counts().pages === 0) return
   await clock.sleep(QUIET_MS, signal).catch(() => undefined)
   while (!signal.aborted) {
-    for (let times = 0; store.busy() && times < GIVE_WAY_TIMES && !signal.aborted; times++) await clock.sleep(GIVE_WAY_MS, signal).catch(() => undefined)
+    for (let times = 0; store.busy() && times < GIVE_WAY_TIMES && !signal.aborted; times++)
+      await clock.sleep(GIVE_WAY_MS, signal).catch(() => undefined)
     if (signal.aborted || (await store.settleNext(lease)) === null) return
     onStep()
   }
@@ -42,6 +47,9 @@ export async function makeRoom({ store, lease }: Omit<SettleDeps, 'clock'>, ceil
   while (isOver(store.counts(), ceiling)) if ((await store.settleNext(lease)) === null) return
 }
 
-export function isOver({ records, bytes }: { readonly records: number; readonly bytes: number }, ceiling: Ceiling): boolean {
+export function isOver(
+  { records, bytes }: { readonly records: number; readonly bytes: number },
+  ceiling: Ceiling,
+): boolean {
   return records > ceiling.records || bytes > ceiling.bytes
 }

@@ -94,7 +94,14 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
   }
 
   /** One call with its deadline; `body` is read within it. */
-  async function exchange(device: string, method: 'GET' | 'POST', path: string, body: string | null, bearer: string, outer: AbortSignal): Promise<{ response: HttpResponse; text: string }> {
+  async function exchange(
+    device: string,
+    method: 'GET' | 'POST',
+    path: string,
+    body: string | null,
+    bearer: string,
+    outer: AbortSignal,
+  ): Promise<{ response: HttpResponse; text: string }> {
     const cut = new AbortController()
     const abort = (): void => cut.abort()
     if (outer.aborted) throw aborted()
@@ -113,12 +120,19 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
     }
     try {
       const response = await within(timeouts.headers, cut, http(request))
-      const text = response.status === 204 || response.status === 202 ? '' : await within(timeouts.total, cut, response.text(MAX_BODY_BYTES))
+      const text =
+        response.status === 204 || response.status === 202
+          ? ''
+          : await within(timeouts.total, cut, response.text(MAX_BODY_BYTES))
       return { response, text }
     } catch (error) {
       if (outer.aborted) throw aborted()
       if (error instanceof SyncError) throw error
-      throw new SyncError('endpoint_unreachable', `No complete answer came from ${endpoint}: the network is down, the address is wrong, or the server does not allow this origin (CORS).`, { cause: error })
+      throw new SyncError(
+        'endpoint_unreachable',
+        `No complete answer came from ${endpoint}: the network is down, the address is wrong, or the server does not allow this origin (CORS).`,
+        { cause: error },
+      )
     } finally {
       outer.removeEventListener('abort', abort)
     }
@@ -143,7 +157,13 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
   }
 
   /** A call with a token; one that is refused is replaced once and the call repeated (AUTH-1). */
-  async function call(device: string, method: 'GET' | 'POST', path: string, body: string | null, signal: AbortSignal): Promise<{ response: HttpResponse; text: string }> {
+  async function call(
+    device: string,
+    method: 'GET' | 'POST',
+    path: string,
+    body: string | null,
+    signal: AbortSignal,
+  ): Promise<{ response: HttpResponse; text: string }> {
     for (let attempt = 0; ; attempt++) {
       const used = takeToken(attempt === 0 ? 'start' : 'refused')
       const bearer = await unlessAborted(used, signal)
@@ -152,7 +172,12 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
       if (answer.response.status !== 401) return answer
       // Another call may have replaced it meanwhile; a fresh token is not thrown away for an old one's refusal.
       if (token === used) token = null
-      if (attempt > 0) throw failure(answer.response, 'unauthorized', 'The server refused the token; sign in again, then call resume().')
+      if (attempt > 0)
+        throw failure(
+          answer.response,
+          'unauthorized',
+          'The server refused the token; sign in again, then call resume().',
+        )
     }
   }
 
@@ -166,15 +191,26 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
 
   function refused(response: HttpResponse): SyncError {
     const { status } = response
-    if (status === 403) return failure(response, 'forbidden', 'The token does not carry the scope "sync"; ask for a token with it.')
-    if (status === 429) return failure(response, 'rate_limited', 'The server asks for fewer requests; the engine waits and goes on.')
-    if (status >= 500) return failure(response, 'server_error', `The server failed (${status}); the engine tries again.`)
+    if (status === 403)
+      return failure(response, 'forbidden', 'The token does not carry the scope "sync"; ask for a token with it.')
+    if (status === 429)
+      return failure(response, 'rate_limited', 'The server asks for fewer requests; the engine waits and goes on.')
+    if (status >= 500)
+      return failure(response, 'server_error', `The server failed (${status}); the engine tries again.`)
     if (status === 404 || status === 410 || status < 200 || (status >= 300 && status < 400)) return wrong(response)
-    return failure(response, 'request_refused', `The server refused the request (${status}); client and server do not agree about the protocol.`)
+    return failure(
+      response,
+      'request_refused',
+      `The server refused the request (${status}); client and server do not agree about the protocol.`,
+    )
   }
 
   const wrong = (response: HttpResponse): SyncError =>
-    failure(response, 'endpoint_wrong', `What answered at ${endpoint} is no sync service (status ${response.status}); check the endpoint given to createSync.`)
+    failure(
+      response,
+      'endpoint_wrong',
+      `What answered at ${endpoint} is no sync service (status ${response.status}); check the endpoint given to createSync.`,
+    )
 
   /** A sign-in page of the network, or of a proxy: whatever its status, the service has not answered (F10). */
   const isForPeople = (response: HttpResponse): boolean => /html/i.test(response.header('Content-Type') ?? '')
@@ -183,7 +219,10 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
     try {
       return parseJson(text)
     } catch (error) {
-      throw new SyncError('bad_response', 'The answer was cut short or is no JSON; the engine asks again.', { status: response.status, cause: error })
+      throw new SyncError('bad_response', 'The answer was cut short or is no JSON; the engine asks again.', {
+        status: response.status,
+        cause: error,
+      })
     }
   }
 
@@ -209,7 +248,8 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
       if (response.status < 200 || response.status > 299) throw refused(response)
       const { value, suspect } = parse(response, text)
       const page = readPage(value)
-      if (page === null) throw failure(response, 'bad_response', 'The answer is no page of the queue; the engine asks again.')
+      if (page === null)
+        throw failure(response, 'bad_response', 'The answer is no page of the queue; the engine asks again.')
       return { ...page, suspect }
     },
 

@@ -9,7 +9,10 @@ const count = z.catch(z.optional(z.number()), undefined)
 
 export const pageSchema = z.object({
   items: z.array(z.unknown()),
-  meta: z.catch(z.optional(z.object({ count_left: count, failed_objects: z.catch(z.optional(z.array(z.unknown())), undefined) })), undefined),
+  meta: z.catch(
+    z.optional(z.object({ count_left: count, failed_objects: z.catch(z.optional(z.array(z.unknown())), undefined) })),
+    undefined,
+  ),
 })
 
 export interface WireItem {
@@ -64,7 +67,9 @@ function readItem(raw: unknown): WireItem {
 }
 
 function field(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
+    ? (value as Record<string, unknown>)[name]
+    : undefined
 }
 
 function text(value: unknown): string | null {

@@ -63,17 +63,36 @@ const FIXED_STORES = {
  * @param onClose called when the browser or another tab takes the connection away.
  * @throws SyncError `storage_unavailable`, `schema_conflict`, `schema_outdated`, `storage_failed`.
  */
-export async function openDatabase(name: string, schema: Schema, deps: StorageDeps, onClose: (why: 'versionchange' | 'closed') => void): Promise<Database> {
+export async function openDatabase(
+  name: string,
+  schema: Schema,
+  deps: StorageDeps,
+  onClose: (why: 'versionchange' | 'closed') => void,
+): Promise<Database> {
   if (deps.indexedDB === undefined || deps.IDBKeyRange === undefined)
-    throw new SyncError('storage_unavailable', 'This browser gives the page no IndexedDB (private window, blocked site data, or an old web view); allow site data for this page.')
+    throw new SyncError(
+      'storage_unavailable',
+      'This browser gives the page no IndexedDB (private window, blocked site data, or an old web view); allow site data for this page.',
+    )
   const specs = compileSchema(schema)
   const hash = `${schema.version}:${schemaHash(schema)}`
-  const options = { indexedDB: withoutPatching(deps.indexedDB, schema.version), IDBKeyRange: deps.IDBKeyRange, autoOpen: false, cache: 'disabled' as const }
+  const options = {
+    indexedDB: withoutPatching(deps.indexedDB, schema.version),
+    IDBKeyRange: deps.IDBKeyRange,
+    autoOpen: false,
+    cache: 'disabled' as const,
+  }
   const strict = new Dexie(name, { ...options, chromeTransactionDurability: 'strict' })
   const relaxed = new Dexie(name, { ...options, chromeTransactionDurability: 'relaxed' })
-  const stores = { ...FIXED_STORES, ...Object.fromEntries([...specs.values()].map((spec) => [tableName(spec.name), tableSpec(spec)])) }
+  const stores = {
+    ...FIXED_STORES,
+    ...Object.fromEntries([...specs.values()].map((spec) => [tableName(spec.name), tableSpec(spec)])),
+  }
   for (const dexie of [strict, relaxed]) {
-    dexie.version(schema.version).stores(stores).upgrade((tx) => upgrade(tx, specs, { version: schema.version, hash }))
+    dexie
+      .version(schema.version)
+      .stores(stores)
+      .upgrade((tx) => upgrade(tx, specs, { version: schema.version, hash }))
     dexie.on('versionchange', () => {
       strict.close()
       relaxed.close()
@@ -149,11 +168,31 @@ export function storageError(error: unknown): SyncError {
     message ||= said ?? ''
     if (inner === at) break
   }
-  if (names.has('QuotaExceededError')) return new SyncError('storage_full', 'The browser gives this site no more room; free disk space or site data. Sync goes on by itself afterwards.', { cause: error })
+  if (names.has('QuotaExceededError'))
+    return new SyncError(
+      'storage_full',
+      'The browser gives this site no more room; free disk space or site data. Sync goes on by itself afterwards.',
+      { cause: error },
+    )
   if (names.has('DatabaseClosedError') || names.has('InvalidStateError') || names.has('NotFoundError'))
-    return new SyncError('storage_closed', 'The database was closed or deleted under this tab; reload the page.', { cause: error })
-  if (names.has('VersionError')) return new SyncError('schema_outdated', 'The stored data was written by a newer build of this app; reload the page.', { cause: error })
+    return new SyncError('storage_closed', 'The database was closed or deleted under this tab; reload the page.', {
+      cause: error,
+    })
+  if (names.has('VersionError'))
+    return new SyncError(
+      'schema_outdated',
+      'The stored data was written by a newer build of this app; reload the page.',
+      { cause: error },
+    )
   if (names.has('MissingAPIError') || names.has('SecurityError'))
-    return new SyncError('storage_unavailable', 'This browser gives the page no IndexedDB; allow site data for this page.', { cause: error })
-  return new SyncError('storage_failed', `The browser's database failed (${[...names].join(', ') || 'unknown'}): ${message}`, { cause: error })
+    return new SyncError(
+      'storage_unavailable',
+      'This browser gives the page no IndexedDB; allow site data for this page.',
+      { cause: error },
+    )
+  return new SyncError(
+    'storage_failed',
+    `The browser's database failed (${[...names].join(', ') || 'unknown'}): ${message}`,
+    { cause: error },
+  )
 }

@@ -10,7 +10,16 @@ import { checkLease, checkSchema, readIdentity, readLog, type Lease } from './gu
 export type SyncFacts = Omit<SyncRow, 'key'>
 export type SessionFacts = Omit<SessionRow, 'key'>
 
-const NOTHING_YET: SyncRow = { key: 'sync', lastSyncedAt: null, started: 0, clean: 0, stuck: 0, unreadable: 0, paused: false, capabilities: null }
+const NOTHING_YET: SyncRow = {
+  key: 'sync',
+  lastSyncedAt: null,
+  started: 0,
+  clean: 0,
+  stuck: 0,
+  unreadable: 0,
+  paused: false,
+  capabilities: null,
+}
 
 export interface Device {
   /** Creates the identity on the first open; refuses data this build cannot write. */
@@ -26,7 +35,10 @@ export interface Device {
   /** Pausing is the user's word, from any tab: it needs no lease (R26). */
   setPaused(paused: boolean): Promise<void>
   /** What the service said about itself and the account, stored per generation (R13, R22). */
-  setServer(lease: Lease, facts: { account?: string | null; serverEpoch?: string | null; capabilities?: string | null }): Promise<void>
+  setServer(
+    lease: Lease,
+    facts: { account?: string | null; serverEpoch?: string | null; capabilities?: string | null },
+  ): Promise<void>
   /** Clears every store in one transaction and starts a new generation; the log's sequence goes on. */
   wipe(lease: Lease): Promise<Lease>
 }
@@ -96,7 +108,11 @@ export function createDevice(database: Database, random: Random): Device {
     setServer: (lease, { account, serverEpoch, capabilities }) =>
       relaxed.dexie.transaction('rw', relaxed.meta, async () => {
         const identity = await checkLease(relaxed, database, lease)
-        await relaxed.meta.put({ ...identity, account: account ?? identity.account, serverEpoch: serverEpoch ?? identity.serverEpoch })
+        await relaxed.meta.put({
+          ...identity,
+          account: account ?? identity.account,
+          serverEpoch: serverEpoch ?? identity.serverEpoch,
+        })
         if (capabilities !== undefined) await relaxed.meta.put({ ...(await readSync(relaxed)), capabilities })
       }),
     wipe: (lease) =>
@@ -107,7 +123,11 @@ export function createDevice(database: Database, random: Random): Device {
         for (const table of strict.dexie.tables) await table.clear()
         const identity = freshIdentity(epoch)
         // The sequence goes on, so that what other tabs still hold in memory lies at or below the mark and counts for nothing.
-        await strict.meta.bulkPut([identity, { key: 'log', head: log.head, mark: log.head, seen: log.head, base: log.head }, { ...NOTHING_YET, paused, started }])
+        await strict.meta.bulkPut([
+          identity,
+          { key: 'log', head: log.head, mark: log.head, seen: log.head, base: log.head },
+          { ...NOTHING_YET, paused, started },
+        ])
         return { device: identity.device, epoch }
       }),
   }

@@ -16,7 +16,11 @@ export interface Lease {
 export async function checkLease(connection: Connection, database: Database, lease: Lease): Promise<Identity> {
   const identity = await readIdentity(connection)
   checkSchema(identity, database)
-  if (identity.device !== lease.device) throw new SyncError('generation_changed', 'The stored data was replaced by another tab; this write was meant for the old data.')
+  if (identity.device !== lease.device)
+    throw new SyncError(
+      'generation_changed',
+      'The stored data was replaced by another tab; this write was meant for the old data.',
+    )
   if (identity.epoch !== lease.epoch) throw new SyncError('fenced', 'Another tab leads now; this tab follows.')
   return identity
 }
@@ -38,10 +42,16 @@ function vanished(): never {
 /** @throws SyncError `schema_outdated`, `schema_conflict` (R30). */
 export function checkSchema(identity: Identity, database: Pick<Database, 'schemaVersion' | 'schemaHash'>): void {
   if (identity.schemaVersion > database.schemaVersion)
-    throw new SyncError('schema_outdated', `The stored data has schema version ${identity.schemaVersion}, this build knows ${database.schemaVersion}; reload the page to get the newer build.`)
+    throw new SyncError(
+      'schema_outdated',
+      `The stored data has schema version ${identity.schemaVersion}, this build knows ${database.schemaVersion}; reload the page to get the newer build.`,
+    )
   if (identity.schemaHash !== database.schemaHash) throw schemaConflict(database.schemaVersion)
 }
 
 export function schemaConflict(version: number): SyncError {
-  return new SyncError('schema_conflict', `The stored data was made with another schema of the same version ${version}; raise the version in defineSchema when collections, keys or indexes change.`)
+  return new SyncError(
+    'schema_conflict',
+    `The stored data was made with another schema of the same version ${version}; raise the version in defineSchema when collections, keys or indexes change.`,
+  )
 }

@@ -71,10 +71,21 @@ export function createInbox(database: Database, overlay: Overlay, isUnsettled: (
         return { rows, n }
       })
 
-      const loaded = rows.map((row, at) => ({ seq: row.seq, bytes: row.bytes, items: slices[at]!.map(({ item }) => item) }))
+      const loaded = rows.map((row, at) => ({
+        seq: row.seq,
+        bytes: row.bytes,
+        items: slices[at]!.map(({ item }) => item),
+      }))
       const accepted = loaded.reduce((sum, { items }) => sum + items.length, 0)
       const quarantined = loaded.reduce((sum, { items }) => sum + items.filter(({ kind }) => kind === 'bad').length, 0)
-      return { acks: n === null ? null : { n, keys }, rows: loaded, accepted, quarantined, unackable, divergent: admitted.divergent }
+      return {
+        acks: n === null ? null : { n, keys },
+        rows: loaded,
+        accepted,
+        quarantined,
+        unackable,
+        divergent: admitted.divergent,
+      }
     },
 
     readAbove: (head) =>
@@ -110,7 +121,8 @@ export function createInbox(database: Database, overlay: Overlay, isUnsettled: (
         ])
         for (const row of rows) if (row !== undefined) note(type, row.id, { rev: row.rev, body: row.data })
         for (const row of dead) if (row !== undefined) note(type, row.id, { rev: row.rev, body: null })
-        for (const row of held) if (row !== undefined) note(type, row.id, { rev: row.rev, body: bodyOf({ kind: 'bad', data: row.raw }) })
+        for (const row of held)
+          if (row !== undefined) note(type, row.id, { rev: row.rev, body: bodyOf({ kind: 'bad', data: row.raw }) })
       }
       return known
     })
@@ -135,7 +147,11 @@ interface Admitted {
 }
 
 /** Keeps, page by page, the items newer than everything known of their record (I4, I5). */
-function admit(incoming: readonly (readonly Written[])[], settled: ReadonlyMap<string, Known>, overlay: Overlay): Admitted {
+function admit(
+  incoming: readonly (readonly Written[])[],
+  settled: ReadonlyMap<string, Known>,
+  overlay: Overlay,
+): Admitted {
   const newest = new Map<string, Known>()
   let divergent = 0
   const known = (item: StoredItem): Known | undefined => {
@@ -144,7 +160,11 @@ function admit(incoming: readonly (readonly Written[])[], settled: ReadonlyMap<s
     if (here !== undefined) return here
     const entry = overlay.entry(item.type, item.id)
     const bad = overlay.bad(item.type, item.id)
-    const candidates = [settled.get(key), entry && { rev: entry.rev, body: entry.row }, bad && { rev: bad.rev, body: bodyOf(bad.item) }]
+    const candidates = [
+      settled.get(key),
+      entry && { rev: entry.rev, body: entry.row },
+      bad && { rev: bad.rev, body: bodyOf(bad.item) },
+    ]
     return candidates.reduce((a, b) => (b !== undefined && (a === undefined || b.rev > a.rev) ? b : a), undefined)
   }
   const pages = incoming.map((page) =>
@@ -167,7 +187,10 @@ function isSame(a: unknown, b: unknown): boolean {
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
   if (Array.isArray(a) !== Array.isArray(b)) return false
   const fields = Object.entries(a)
-  return fields.length === Object.keys(b).length && fields.every(([name, value]) => Object.hasOwn(b, name) && isSame(value, own(b as Row, name)))
+  return (
+    fields.length === Object.keys(b).length &&
+    fields.every(([name, value]) => Object.hasOwn(b, name) && isSame(value, own(b as Row, name)))
+  )
 }
 
 function written(item: StoredItem): Written {

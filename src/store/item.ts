@@ -39,7 +39,12 @@ export function recordKey(type: string, id: string): string {
  * @param suspect the page held long numbers: look for ones that JavaScript would round (R8).
  * @param knownId under which an item without a usable key is kept already.
  */
-export function classify(item: WireItem, specs: ReadonlyMap<string, CollectionSpec>, suspect: boolean, knownId?: string): StoredItem {
+export function classify(
+  item: WireItem,
+  specs: ReadonlyMap<string, CollectionSpec>,
+  suspect: boolean,
+  knownId?: string,
+): StoredItem {
   const { type, event, data } = item
   const spec = type === null ? undefined : specs.get(type)
   const row = isObject(data) ? data : null
@@ -47,7 +52,8 @@ export function classify(item: WireItem, specs: ReadonlyMap<string, CollectionSp
   const rev = item.revision ?? 0
   const bad = (reason: string): StoredItem => {
     const named = { type: type ?? UNTYPED, id: id ?? knownId ?? item.ackKey ?? fingerprint(item.raw), rev }
-    if (inspect(item.raw, MAX_DEPTH).tooDeep) return { ...named, kind: 'bad', data: null, reason: 'is nested too deeply to be stored' }
+    if (inspect(item.raw, MAX_DEPTH).tooDeep)
+      return { ...named, kind: 'bad', data: null, reason: 'is nested too deeply to be stored' }
     return { ...named, kind: 'bad', data: item.raw, reason }
   }
   if (type === null) return bad('names no type')

@@ -55,7 +55,10 @@ function planIndex(query: CompiledQuery, index: IndexSpec): { plan: Plan; score:
   const oneStretch = (nextStretches?.length ?? 1) === 1
   // Rows of equal sort key come by id, so no further field of the index may stand between the two.
   const isLast = equal.length + 1 === fields.length
-  const ordered = order === undefined ? next === undefined : oneStretch && ((order.field === next && isLast) || (next === undefined && fields.includes(order.field)))
+  const ordered =
+    order === undefined
+      ? next === undefined
+      : oneStretch && ((order.field === next && isLast) || (next === undefined && fields.includes(order.field)))
   const used = equal.length + (nextStretches === undefined ? 0 : 1)
   if (used === 0 && !(ordered && query.query.limit !== undefined)) return null
   const stretches = nextStretches ?? [undefined]
@@ -64,7 +67,10 @@ function planIndex(query: CompiledQuery, index: IndexSpec): { plan: Plan; score:
     .map((stretch) => (position === null ? stretch : startAt(stretch, position, order?.dir === 'desc')))
     .map((stretch) => keyRange(equal, stretch, fields.length))
   const plan: Plan = { path: indexPath(fields), ranges, ordered, exact: query.fields.size === used, scanned: null }
-  return { plan, score: equal.length * 8 + (nextStretches === undefined ? 0 : 4) + (ordered ? 2 : 0) + (plan.exact ? 1 : 0) }
+  return {
+    plan,
+    score: equal.length * 8 + (nextStretches === undefined ? 0 : 4) + (ordered ? 2 : 0) + (plan.exact ? 1 : 0),
+  }
 }
 
 function isPoint({ lower, upper, lowerOpen, upperOpen }: Stretch): boolean {
@@ -74,7 +80,8 @@ function isPoint({ lower, upper, lowerOpen, upperOpen }: Stretch): boolean {
 /** The stretch from a position onwards; rows of equal key are told apart later, by id. */
 function startAt(stretch: Stretch | undefined, position: ShadowKey, desc: boolean): Stretch {
   const whole: Stretch = stretch ?? { lower: [0], lowerOpen: false, upper: AFTER_ALL, upperOpen: true }
-  if (desc) return compareKeys(position, whole.upper as ShadowKey) < 0 ? { ...whole, upper: position, upperOpen: false } : whole
+  if (desc)
+    return compareKeys(position, whole.upper as ShadowKey) < 0 ? { ...whole, upper: position, upperOpen: false } : whole
   return compareKeys(whole.lower, position) < 0 ? { ...whole, lower: position, lowerOpen: false } : whole
 }
 

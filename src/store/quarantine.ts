@@ -8,7 +8,14 @@ import type { Overlay } from './overlay.ts'
 
 export interface QuarantineList {
   readonly count: number
-  readonly items: ReadonlyArray<{ readonly type: string; readonly id: string; readonly revision: number; readonly raw: unknown; readonly reason: string; readonly at: number }>
+  readonly items: ReadonlyArray<{
+    readonly type: string
+    readonly id: string
+    readonly revision: number
+    readonly raw: unknown
+    readonly reason: string
+    readonly at: number
+  }>
 }
 
 export interface Quarantine {
@@ -17,16 +24,29 @@ export interface Quarantine {
   count(): Promise<number>
 }
 
-export function createQuarantine({ dexie, meta, quarantine }: Connection, overlay: Overlay, now: () => number): Quarantine {
+export function createQuarantine(
+  { dexie, meta, quarantine }: Connection,
+  overlay: Overlay,
+  now: () => number,
+): Quarantine {
   function read<T>(body: (mark: number) => Promise<T>): Promise<T> {
     const release = overlay.ticket()
-    const result = dexie.transaction('r', meta, quarantine, async () => body(((await meta.get('log')) as LogRow | undefined)?.mark ?? 0))
+    const result = dexie.transaction('r', meta, quarantine, async () =>
+      body(((await meta.get('log')) as LogRow | undefined)?.mark ?? 0),
+    )
     return Promise.resolve(result).finally(release)
   }
   const unsettled = (mark: number): QuarantineRow[] =>
     [...overlay.allBad()]
       .filter(({ seq }) => seq > mark)
-      .map(({ rev, item }) => ({ type: item.type, id: item.id, rev, raw: item.data, reason: item.reason ?? '', at: now() }))
+      .map(({ rev, item }) => ({
+        type: item.type,
+        id: item.id,
+        rev,
+        raw: item.data,
+        reason: item.reason ?? '',
+        at: now(),
+      }))
   // Whatever the overlay holds is newer than what is settled, and ends its quarantine.
   const hidden = ({ type, id }: { readonly type: string; readonly id: string }, mark: number): boolean =>
     (overlay.entry(type, id)?.seq ?? -1) > mark || (overlay.bad(type, id)?.seq ?? -1) > mark
@@ -39,7 +59,10 @@ export function createQuarantine({ dexie, meta, quarantine }: Connection, overla
   return {
     list: (limit) =>
       read(async (mark) => {
-        const [keys, stored] = await Promise.all([readKeys(mark), quarantine.orderBy('at').reverse().limit(limit).toArray()])
+        const [keys, stored] = await Promise.all([
+          readKeys(mark),
+          quarantine.orderBy('at').reverse().limit(limit).toArray(),
+        ])
         const fresh = unsettled(mark)
         const kept = stored.filter((row) => !hidden(row, mark))
         const items = [...fresh, ...kept].slice(0, limit)

@@ -102,7 +102,8 @@ export function createQueryRunner(
         // One range in order: read a little more than asked for, and more again while hidden rows leave it short.
         for (let size = limit + READ_AHEAD; ; size *= GROWTH) {
           const [part] = collections(rows(spec.name), plan, query)
-          const stored = part === undefined ? [] : await (order?.dir === 'desc' ? part.reverse() : part).limit(size).toArray()
+          const stored =
+            part === undefined ? [] : await (order?.dir === 'desc' ? part.reverse() : part).limit(size).toArray()
           const table = fromTable(query, spec, mark, stored)
           if (table.length >= limit || stored.length < size) return merge(query, spec, mark, table, plan)
         }
@@ -132,10 +133,13 @@ export function createQueryRunner(
         }
         const stored = plan.exact
           ? (await Promise.all(parts.map((part) => part.primaryKeys()))).flat()
-          : (await Promise.all(parts.map((part) => part.toArray()))).flat().flatMap(({ id, data }) => (query.matches(data) ? [id] : []))
+          : (await Promise.all(parts.map((part) => part.toArray())))
+              .flat()
+              .flatMap(({ id, data }) => (query.matches(data) ? [id] : []))
         let count = 0
         for (const id of stored) if ((overlay.entry(spec.name, id)?.seq ?? -1) <= mark) count++
-        for (const { seq, row } of overlay.entries(spec.name).values()) if (seq > mark && row !== null && query.matches(row)) count++
+        for (const { seq, row } of overlay.entries(spec.name).values())
+          if (seq > mark && row !== null && query.matches(row)) count++
         return count
       })
     },
@@ -164,10 +168,17 @@ function isAfter(query: CompiledQuery, row: Found): boolean {
 
 type Rows = ReturnType<Connection['rows']>
 
-function collections(table: Rows, plan: Plan, { query: { after, order } }: CompiledQuery): Array<Collection<TableRow, string>> {
+function collections(
+  table: Rows,
+  plan: Plan,
+  { query: { after, order } }: CompiledQuery,
+): Array<Collection<TableRow, string>> {
   const { path } = plan
-  if (path === null) return [after !== undefined && order === undefined ? table.where('id').above(after.id) : table.toCollection()]
-  return plan.ranges.filter(isPossible).map((range) => table.where(path).between(range.lower, range.upper, !range.lowerOpen, !range.upperOpen))
+  if (path === null)
+    return [after !== undefined && order === undefined ? table.where('id').above(after.id) : table.toCollection()]
+  return plan.ranges
+    .filter(isPossible)
+    .map((range) => table.where(path).between(range.lower, range.upper, !range.lowerOpen, !range.upperOpen))
 }
 
 // An empty stretch (gt 5, lt 5) is no error, it just finds nothing; IndexedDB would throw.

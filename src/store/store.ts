@@ -67,7 +67,14 @@ export interface Store {
   /** Whether a newer version of this record is in quarantine (R31). Known for records seen since open. */
   isStale(type: string, id: string): boolean
   /** What waits in the inbox. `empty`: nothing was ever stored in this generation. */
-  counts(): { readonly pages: number; readonly records: number; readonly bytes: number; readonly head: number; readonly mark: number; readonly empty: boolean }
+  counts(): {
+    readonly pages: number
+    readonly records: number
+    readonly bytes: number
+    readonly head: number
+    readonly mark: number
+    readonly empty: boolean
+  }
   settledCount(): Promise<number>
   /** Reads under way: settling gives way to them (R1). */
   busy(): boolean
@@ -123,7 +130,9 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
   /** The same functions; whatever they reject with is a SyncError. */
   function guardedAll<T extends object>(part: T): T {
     const calls = Object.entries(part) as Array<[string, (...args: unknown[]) => Promise<unknown>]>
-    return Object.fromEntries(calls.map(([name, call]) => [name, (...args: unknown[]) => guarded(() => call(...args))])) as T
+    return Object.fromEntries(
+      calls.map(([name, call]) => [name, (...args: unknown[]) => guarded(() => call(...args))]),
+    ) as T
   }
 
   async function read<T>(work: () => PromiseLike<T>): Promise<T> {
@@ -162,7 +171,8 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
   async function loadStale(): Promise<void> {
     const keys = await relaxed.quarantine.toCollection().primaryKeys()
     stale.clear()
-    for (const [type, id] of keys) if (specs.has(type) && overlay.entry(type, id) === undefined) stale.add(recordKey(type, id))
+    for (const [type, id] of keys)
+      if (specs.has(type) && overlay.entry(type, id) === undefined) stale.add(recordKey(type, id))
     for (const { item } of overlay.allBad()) if (specs.has(item.type)) stale.add(recordKey(item.type, item.id))
   }
 
@@ -257,7 +267,9 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
       guarded(async () => {
         const { device: uuid } = await device.identity()
         const rows = await relaxed.acks.toArray()
-        return rows.filter((row) => row.device === uuid && row.n !== undefined).map((row) => ({ n: row.n as number, keys: row.keys }))
+        return rows
+          .filter((row) => row.device === uuid && row.n !== undefined)
+          .map((row) => ({ n: row.n as number, keys: row.keys }))
       }),
     dropAcks: (lease, n, refused) =>
       guarded(() =>
@@ -272,7 +284,10 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
         relaxed.dexie.transaction('rw', relaxed.meta, relaxed.history, async () => {
           await checkLease(relaxed, database, lease)
           const n = (await relaxed.history.add(entry)) as number
-          await relaxed.history.where('n').belowOrEqual(n - HISTORY_KEPT).delete()
+          await relaxed.history
+            .where('n')
+            .belowOrEqual(n - HISTORY_KEPT)
+            .delete()
         }),
       ),
     history: () => read(() => relaxed.history.reverse().toArray()),

@@ -37,9 +37,11 @@ export function createTables(database: Database, overlay: Overlay, now: () => nu
     const work: Work = { puts, deletes, tombstones: [], held: [], settledPuts: [] }
     for (const { type, id, rev, kind, data, reason } of row.items) {
       // One row may hold several versions of a record; what was overtaken is never written.
-      const isNewest = (known: { readonly seq: number; readonly rev: number } | undefined): boolean => known?.seq === row.seq && known.rev === rev
+      const isNewest = (known: { readonly seq: number; readonly rev: number } | undefined): boolean =>
+        known?.seq === row.seq && known.rev === rev
       if (kind === 'bad') {
-        if (isNewest(overlay.bad(type, id))) work.held.push({ type, id, rev, raw: data, reason: reason ?? '', at: now() })
+        if (isNewest(overlay.bad(type, id)))
+          work.held.push({ type, id, rev, raw: data, reason: reason ?? '', at: now() })
         continue
       }
       if (!isNewest(overlay.entry(type, id))) continue
@@ -57,7 +59,9 @@ export function createTables(database: Database, overlay: Overlay, now: () => nu
 
   return {
     settle: (lease, row) => {
-      const tables = [...new Set(row.items.map(({ type }) => type))].filter((type) => specs.has(type)).map((type) => relaxed.rows(type))
+      const tables = [...new Set(row.items.map(({ type }) => type))]
+        .filter((type) => specs.has(type))
+        .map((type) => relaxed.rows(type))
       const stores = [relaxed.meta, relaxed.inbox, relaxed.tombstones, relaxed.quarantine, ...tables]
       return relaxed.dexie.transaction('rw', stores, async () => {
         await checkLease(relaxed, database, lease)

@@ -69,8 +69,22 @@ export type ToPage =
   | { readonly kind: 'token-cancel'; readonly request: number }
   | { readonly kind: 'log'; readonly level: LogLevel; readonly event: string; readonly fields: LogFields | undefined }
   /** `reset` says that rows delivered earlier are void: the stream begins anew. `removed` applies before `rows`. */
-  | { readonly kind: 'rows'; readonly stream: number; readonly reset: boolean; readonly rows: readonly WireRow[]; readonly removed: readonly string[]; readonly last: boolean }
-  | { readonly kind: 'columns'; readonly stream: number; readonly reset: boolean; readonly slots: Uint32Array; readonly values: readonly Float64Array[]; readonly last: boolean }
+  | {
+      readonly kind: 'rows'
+      readonly stream: number
+      readonly reset: boolean
+      readonly rows: readonly WireRow[]
+      readonly removed: readonly string[]
+      readonly last: boolean
+    }
+  | {
+      readonly kind: 'columns'
+      readonly stream: number
+      readonly reset: boolean
+      readonly slots: Uint32Array
+      readonly values: readonly Float64Array[]
+      readonly last: boolean
+    }
   | { readonly kind: 'failed'; readonly stream: number; readonly error: PlainError }
 
 /** How a stream delivers: one answer, a followed answer, or typed arrays followed. */

@@ -66,7 +66,10 @@ export function createHost(deps: HostDeps): WorkerApi {
       },
     })
     const tokens = createTokenDesk(send)
-    const engine = createEngine({ ...deps, store, log, token: tokens.ask, channel: deps.createChannel(name) }, { ...request, lockName: name })
+    const engine = createEngine(
+      { ...deps, store, log, token: tokens.ask, channel: deps.createChannel(name) },
+      { ...request, lockName: name },
+    )
     const reports = createReports({ store, clock: deps.clock, status: engine.status, send })
     const streams = new Map<number, Stream>()
     const stopStore = store.subscribe((event) => {
@@ -117,15 +120,24 @@ export function createHost(deps: HostDeps): WorkerApi {
 
   function current(): Open {
     if (opened !== null) return opened
-    throw closed ? new SyncError('closed', 'close() was called in this tab.') : new SyncError('storage_closed', 'Storage is not open yet; wait for sync.ready.')
+    throw closed
+      ? new SyncError('closed', 'close() was called in this tab.')
+      : new SyncError('storage_closed', 'Storage is not open yet; wait for sync.ready.')
   }
 
   return {
     open: (request, port) =>
       answer(async () => {
-        if (opened !== null || closed) throw new SyncError('invalid_argument', 'This worker serves a client already; give each createSync() a worker of its own.')
+        if (opened !== null || closed)
+          throw new SyncError(
+            'invalid_argument',
+            'This worker serves a client already; give each createSync() a worker of its own.',
+          )
         if (request.wire !== WIRE_VERSION)
-          throw new SyncError('version_skew', `The page speaks version ${request.wire} of the worker's protocol, the worker ${WIRE_VERSION}; build and load both from one release.`)
+          throw new SyncError(
+            'version_skew',
+            `The page speaks version ${request.wire} of the worker's protocol, the worker ${WIRE_VERSION}; build and load both from one release.`,
+          )
         port.postMessage({ kind: 'hello' } satisfies ToPage)
         const now = await open(request, port)
         if (closed) {
@@ -141,10 +153,30 @@ export function createHost(deps: HostDeps): WorkerApi {
         const { store } = current()
         return store.count(compileQuery(query, store.specOf(query.collection)))
       }),
-    now: (timeout) => answer(() => current().engine.now(timeout).then(() => null)),
-    pause: () => answer(() => current().engine.pause().then(() => null)),
-    resume: () => answer(() => current().engine.resume().then(() => null)),
-    restart: () => answer(() => current().engine.restart().then(() => null)),
+    now: (timeout) =>
+      answer(() =>
+        current()
+          .engine.now(timeout)
+          .then(() => null),
+      ),
+    pause: () =>
+      answer(() =>
+        current()
+          .engine.pause()
+          .then(() => null),
+      ),
+    resume: () =>
+      answer(() =>
+        current()
+          .engine.resume()
+          .then(() => null),
+      ),
+    restart: () =>
+      answer(() =>
+        current()
+          .engine.restart()
+          .then(() => null),
+      ),
     close: () =>
       answer(async () => {
         closed = true
@@ -171,11 +203,18 @@ async function answer<T>(work: () => Promise<T>): Promise<Answer<T>> {
 
 function schemaOf(own: Schema | null, request: OpenRequest): Schema {
   if (own === null) {
-    if (request.schema === null) throw new SyncError('schema_needs_worker', 'The packaged worker was given as the app\'s own; leave `worker` out of createSync, or write a worker file with startWorker({schema}).')
+    if (request.schema === null)
+      throw new SyncError(
+        'schema_needs_worker',
+        "The packaged worker was given as the app's own; leave `worker` out of createSync, or write a worker file with startWorker({schema}).",
+      )
     return defineSchema(request.schema as Schema)
   }
   if (own.version !== request.schemaVersion || schemaHash(own) !== request.schemaHash)
-    throw new SyncError('version_skew', `The worker file was built with another schema (version ${own.version}) than the page (version ${request.schemaVersion}); import the same module in both and reload.`)
+    throw new SyncError(
+      'version_skew',
+      `The worker file was built with another schema (version ${own.version}) than the page (version ${request.schemaVersion}); import the same module in both and reload.`,
+    )
   return own
 }
 

@@ -10,7 +10,15 @@ import { SyncError } from '../errors.ts'
 export function createHttp(fetch: typeof globalThis.fetch): Http {
   return async ({ method, url, headers, body, signal }) => {
     // oxlint-disable-next-line unicorn/no-invalid-fetch-options -- a GET has a null body
-    const response = await fetch(url, { method, headers, body, signal, cache: 'no-store', credentials: 'omit', redirect: 'manual' })
+    const response = await fetch(url, {
+      method,
+      headers,
+      body,
+      signal,
+      cache: 'no-store',
+      credentials: 'omit',
+      redirect: 'manual',
+    })
     return {
       status: response.status,
       header: (name) => response.headers.get(name),
@@ -40,7 +48,10 @@ async function readText(response: Response, maxBytes: number): Promise<string> {
 }
 
 function tooLarge(maxBytes: number): SyncError {
-  return new SyncError('page_too_large', `An answer was larger than ${maxBytes} bytes and was left alone; lower the server's page size.`)
+  return new SyncError(
+    'page_too_large',
+    `An answer was larger than ${maxBytes} bytes and was left alone; lower the server's page size.`,
+  )
 }
 
 export function createLocks(manager: LockManager | undefined): Locks {
@@ -75,5 +86,9 @@ export function createChannel(name: string): Channel {
 /** What the browser says about this origin's storage (R41). */
 export async function storageInfo(storage: StorageManager | undefined): Promise<StorageInfo> {
   const [estimate, persisted] = await Promise.all([storage?.estimate?.(), storage?.persisted?.()])
-  return { mode: persisted === true ? 'persistent' : 'best-effort', usage: estimate?.usage ?? null, quota: estimate?.quota ?? null }
+  return {
+    mode: persisted === true ? 'persistent' : 'best-effort',
+    usage: estimate?.usage ?? null,
+    quota: estimate?.quota ?? null,
+  }
 }

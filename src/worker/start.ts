@@ -20,7 +20,9 @@ export function startWorker({ schema, fetch }: WorkerOptions): void {
 export function start(schema: Schema | null, fetch?: typeof globalThis.fetch): void {
   // zod would probe for `eval`, which a strict Content-Security-Policy reports as a violation.
   config({ jitless: true })
-  const { navigator, indexedDB, IDBKeyRange } = globalThis as Partial<WorkerGlobalScope> & { IDBKeyRange?: typeof globalThis.IDBKeyRange }
+  const { navigator, indexedDB, IDBKeyRange } = globalThis as Partial<WorkerGlobalScope> & {
+    IDBKeyRange?: typeof globalThis.IDBKeyRange
+  }
   exposeHost(
     createHost({
       schema,

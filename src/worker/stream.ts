@@ -191,7 +191,8 @@ export function openStream({ store, clock, send }: StreamDeps, stream: number, m
         continue
       }
       const position = row === null || !compiled.matches(row) ? null : { key: compiled.sortKey(row), id }
-      const inside = position !== null && isAfterStart(position) && (end === null || compiled.compare(position, end) <= 0)
+      const inside =
+        position !== null && isAfterStart(position) && (end === null || compiled.compare(position, end) <= 0)
       if (members.has(id) && !inside && full) return false
       if (members.has(id) || inside) apply(change)
     }
@@ -202,7 +203,8 @@ export function openStream({ store, clock, send }: StreamDeps, stream: number, m
 
   function lastPosition(): Position | null {
     let last: Position | null = null
-    for (const [id, { key }] of members) if (last === null || compiled.compare(last, { key, id }) < 0) last = { key, id }
+    for (const [id, { key }] of members)
+      if (last === null || compiled.compare(last, { key, id }) < 0) last = { key, id }
     return last
   }
 
@@ -246,12 +248,25 @@ function rowSender(stream: number, select: readonly string[] | undefined, send: 
     const rows: WireRow[] = []
     for (const [id, update] of batch) {
       if (update === null) removed.push(id)
-      else rows.push({ id, key: update.key, data: select === undefined ? update.row : pick(update.row, select), stale: update.stale })
+      else
+        rows.push({
+          id,
+          key: update.key,
+          data: select === undefined ? update.row : pick(update.row, select),
+          stale: update.stale,
+        })
     }
     const length = Math.max(rows.length, removed.length, 1)
     for (let at = 0; at < length; at += SLICE_ROWS) {
       const end = at + SLICE_ROWS
-      send({ kind: 'rows', stream, reset: reset && at === 0, rows: rows.slice(at, end), removed: removed.slice(at, end), last: end >= length })
+      send({
+        kind: 'rows',
+        stream,
+        reset: reset && at === 0,
+        rows: rows.slice(at, end),
+        removed: removed.slice(at, end),
+        last: end >= length,
+      })
     }
   }
 }
@@ -278,8 +293,13 @@ function columnSender(stream: number, fields: readonly string[], send: StreamDep
     for (let at = 0; at < length; at += SLICE_SLOTS) {
       const part = entries.slice(at, at + SLICE_SLOTS)
       const slots = Uint32Array.from(part, ([slot]) => slot)
-      const values = fields.map((field) => Float64Array.from(part, ([, row]) => (row === null ? NaN : numberOf(own(row, field)))))
-      send({ kind: 'columns', stream, reset: reset && at === 0, slots, values, last: at + SLICE_SLOTS >= length }, [slots.buffer, ...values.map(({ buffer }) => buffer)])
+      const values = fields.map((field) =>
+        Float64Array.from(part, ([, row]) => (row === null ? NaN : numberOf(own(row, field)))),
+      )
+      send({ kind: 'columns', stream, reset: reset && at === 0, slots, values, last: at + SLICE_SLOTS >= length }, [
+        slots.buffer,
+        ...values.map(({ buffer }) => buffer),
+      ])
     }
   }
 }

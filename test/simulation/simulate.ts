@@ -108,16 +108,32 @@ export async function simulate(seed: number): Promise<Outcome> {
     uuid: seededRandom(ids).uuid,
     background: (task, delayMs) => scheduler.after(delayMs, () => void task()),
   })
-  const thing = (id: number): Record<string, unknown> => ({ id, name: work() < 0.05 ? id : `thing ${Math.floor(work() * 1000)}`, group: work() < 0.2 ? null : Math.floor(work() * 4) })
-  const record = (id: number): { type: string; data: Record<string, unknown> } => ({ type: work() < 0.1 ? 'other' : 'thing', data: thing(id) })
-  await service.importRecords('acme', Array.from({ length: swarm.things }, (_, at) => record(at + 1)))
+  const thing = (id: number): Record<string, unknown> => ({
+    id,
+    name: work() < 0.05 ? id : `thing ${Math.floor(work() * 1000)}`,
+    group: work() < 0.2 ? null : Math.floor(work() * 4),
+  })
+  const record = (id: number): { type: string; data: Record<string, unknown> } => ({
+    type: work() < 0.1 ? 'other' : 'thing',
+    data: thing(id),
+  })
+  await service.importRecords(
+    'acme',
+    Array.from({ length: swarm.things }, (_, at) => record(at + 1)),
+  )
 
   async function serverWrite(): Promise<void> {
     const id = String(1 + Math.floor(work() * (swarm.things + 5)))
     const writer = { account: 'acme', user: 'bob' }
     const lot = work()
     if (lot < 0.3) await service.write(writer, { kind: 'create', type: 'thing', id, data: thing(Number(id)) })
-    else if (lot < 0.8) await service.write(writer, { kind: 'update', type: 'thing', id, patch: { name: work() < 0.05 ? 7 : `again ${Math.floor(work() * 1000)}` } })
+    else if (lot < 0.8)
+      await service.write(writer, {
+        kind: 'update',
+        type: 'thing',
+        id,
+        patch: { name: work() < 0.05 ? 7 : `again ${Math.floor(work() * 1000)}` },
+      })
     else await service.write(writer, { kind: 'delete', type: 'thing', id })
     note(`server write ${id}`)
   }
@@ -162,7 +178,12 @@ export async function simulate(seed: number): Promise<Outcome> {
     if (healing || net() >= swarm.faults) return { kind: 'none' }
     const kind = swarm.kinds[Math.floor(net() * swarm.kinds.length)]!
     if (kind === 'cut') return { kind, share: net() }
-    if (kind === 'status') return { kind, status: [429, 500, 502, 503, 404][Math.floor(net() * 5)]!, ...(net() < 0.5 ? { retryAfter: '1' } : {}) }
+    if (kind === 'status')
+      return {
+        kind,
+        status: [429, 500, 502, 503, 404][Math.floor(net() * 5)]!,
+        ...(net() < 0.5 ? { retryAfter: '1' } : {}),
+      }
     return { kind } as Fault
   }
   scheduler.onStep = () => {
@@ -207,7 +228,16 @@ export async function simulate(seed: number): Promise<Outcome> {
   } finally {
     uninstall()
   }
-  return { seed, violation, hash: scheduler.hash, steps: scheduler.steps, virtualMs: scheduler.now, kills, requests, trace }
+  return {
+    seed,
+    violation,
+    hash: scheduler.hash,
+    steps: scheduler.steps,
+    virtualMs: scheduler.now,
+    kills,
+    requests,
+    trace,
+  }
 
   async function waitFor(done: () => boolean): Promise<void> {
     while (!done()) await clock.sleep(100)
@@ -237,14 +267,18 @@ export async function simulate(seed: number): Promise<Outcome> {
     }
     const all = await drive(store.find(compileQuery({ collection: 'thing', where: {} }, spec)))
     const stale = all.filter(({ id }) => store.isStale('thing', id)).length
-    const have = new Map(all.filter(({ id }) => !store.isStale('thing', id)).map(({ id, row }) => [id, JSON.stringify(row)]))
-    for (const [id, text] of want) if (have.get(id) !== text) fail(`thing ${id} is ${have.get(id) ?? 'missing'} and should be ${text}`)
+    const have = new Map(
+      all.filter(({ id }) => !store.isStale('thing', id)).map(({ id, row }) => [id, JSON.stringify(row)]),
+    )
+    for (const [id, text] of want)
+      if (have.get(id) !== text) fail(`thing ${id} is ${have.get(id) ?? 'missing'} and should be ${text}`)
     for (const id of have.keys()) if (!want.has(id)) fail(`thing ${id} should not be here`)
     if (stale > quarantined) fail(`${stale} rows are stale, ${quarantined} are quarantined`)
     for (const group of [null, 0, 1, 2, 3]) {
       const byIndex = await drive(store.find(compileQuery({ collection: 'thing', where: { group } }, spec)))
       const byScan = all.filter(({ row }) => (row['group'] ?? null) === group)
-      if (byIndex.map(({ id }) => id).join() !== byScan.map(({ id }) => id).join()) fail(`group ${String(group)} differs between index and scan`)
+      if (byIndex.map(({ id }) => id).join() !== byScan.map(({ id }) => id).join())
+        fail(`group ${String(group)} differs between index and scan`)
     }
   }
 }

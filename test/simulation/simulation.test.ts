@@ -19,24 +19,32 @@ it.runIf(only !== undefined)('replays one seed', { timeout: 600_000 }, async () 
   expect(outcome.violation).toBeNull()
 })
 
-it.runIf(only === undefined)('promises 1, 2, 4, 5, 10: devices converge under drops, kills and late acks', { timeout: 600_000 }, async () => {
-  const totals = { schedules: 0, steps: 0, kills: 0, requests: 0 }
-  const seeds = [...(corpus as number[]), ...Array.from({ length: count }, (_, at) => at + 1)]
-  for (const seed of seeds) {
-    const { violation, steps, kills, requests } = await simulate(seed)
-    expect(violation, `seed ${seed}; replay with: SEED=${seed} npm run simulate`).toBeNull()
-    totals.schedules++
-    totals.steps += steps
-    totals.kills += kills
-    totals.requests += requests
-  }
-  // oxlint-disable-next-line no-console -- the counts are the evidence
-  console.log('simulation', totals)
-})
+it.runIf(only === undefined)(
+  'promises 1, 2, 4, 5, 10: devices converge under drops, kills and late acks',
+  { timeout: 600_000 },
+  async () => {
+    const totals = { schedules: 0, steps: 0, kills: 0, requests: 0 }
+    const seeds = [...(corpus as number[]), ...Array.from({ length: count }, (_, at) => at + 1)]
+    for (const seed of seeds) {
+      const { violation, steps, kills, requests } = await simulate(seed)
+      expect(violation, `seed ${seed}; replay with: SEED=${seed} npm run simulate`).toBeNull()
+      totals.schedules++
+      totals.steps += steps
+      totals.kills += kills
+      totals.requests += requests
+    }
+    // oxlint-disable-next-line no-console -- the counts are the evidence
+    console.log('simulation', totals)
+  },
+)
 
-it.runIf(only === undefined)('I24, determinism: an equal seed gives an equal trace hash', { timeout: 120_000 }, async () => {
-  for (const seed of [3, 17, 40]) {
-    const [first, second] = [await simulate(seed), await simulate(seed)]
-    expect(second.hash, `seed ${seed}`).toBe(first.hash)
-  }
-})
+it.runIf(only === undefined)(
+  'I24, determinism: an equal seed gives an equal trace hash',
+  { timeout: 120_000 },
+  async () => {
+    for (const seed of [3, 17, 40]) {
+      const [first, second] = [await simulate(seed), await simulate(seed)]
+      expect(second.hash, `seed ${seed}`).toBe(first.hash)
+    }
+  },
+)

@@ -30,10 +30,12 @@ export function createMachine(): Machine {
       new Promise((resolve, reject) => {
         const grant = (): void => {
           held.set(name, owner)
-          work().then(resolve, reject).finally(() => {
-            if (held.get(name) === owner) held.delete(name)
-            next(name)
-          })
+          work()
+            .then(resolve, reject)
+            .finally(() => {
+              if (held.get(name) === owner) held.delete(name)
+              next(name)
+            })
         }
         waiting.push({ name, owner, grant })
         signal.addEventListener('abort', () => {
@@ -86,7 +88,8 @@ export function startProcess({ machine, schema, http, clock, random, token, opti
   const entry: { owner: object; listener: ((hint: Hint) => void) | null } = { owner, listener: null }
   const channel: Channel = {
     post: (hint) => {
-      for (const other of machine.channels) if (other !== entry) void clock.sleep(1).then(() => machine.channels.has(other) && other.listener?.(hint))
+      for (const other of machine.channels)
+        if (other !== entry) void clock.sleep(1).then(() => machine.channels.has(other) && other.listener?.(hint))
     },
     onHint: (listener) => {
       entry.listener = listener
@@ -108,7 +111,16 @@ export function startProcess({ machine, schema, http, clock, random, token, opti
         log: silentLog,
         storageInfo: () => Promise.resolve({ mode: 'best-effort', usage: null, quota: null }),
       },
-      { endpoint: 'http://sync.test', lockName: 'lock', rate: 0, capabilities: {}, poll: 60_000, timeouts: {}, ceiling: {}, ...options },
+      {
+        endpoint: 'http://sync.test',
+        lockName: 'lock',
+        rate: 0,
+        capabilities: {},
+        poll: 60_000,
+        timeouts: {},
+        ceiling: {},
+        ...options,
+      },
     ),
   }))
   return {

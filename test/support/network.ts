@@ -34,7 +34,13 @@ export interface NetworkOptions {
 
 const never = new Promise<never>(() => {})
 
-export function createNetwork({ exchange, clock, fault = () => ({ kind: 'none' }), delayMs = () => 1, alive = () => true }: NetworkOptions): Network {
+export function createNetwork({
+  exchange,
+  clock,
+  fault = () => ({ kind: 'none' }),
+  delayMs = () => 1,
+  alive = () => true,
+}: NetworkOptions): Network {
   const log: string[] = []
 
   async function travel(request: HttpRequest): Promise<void> {
@@ -58,9 +64,18 @@ export function createNetwork({ exchange, clock, fault = () => ({ kind: 'none' }
     }
     if (what.kind === 'status') {
       say(String(what.status))
-      return response(what.status, what.retryAfter === undefined ? {} : { 'retry-after': what.retryAfter }, what.body ?? '')
+      return response(
+        what.status,
+        what.retryAfter === undefined ? {} : { 'retry-after': what.retryAfter },
+        what.body ?? '',
+      )
     }
-    const answer = await exchange({ method: request.method, url: request.url, headers: { get: (name) => headers.get(name.toLowerCase()) ?? null }, body: request.body })
+    const answer = await exchange({
+      method: request.method,
+      url: request.url,
+      headers: { get: (name) => headers.get(name.toLowerCase()) ?? null },
+      body: request.body,
+    })
     await travel(request)
     if (what.kind === 'lost-answer') {
       say(`${answer.status} lost`)
@@ -68,7 +83,11 @@ export function createNetwork({ exchange, clock, fault = () => ({ kind: 'none' }
     }
     const body = answer.body ?? ''
     say(what.kind === 'cut' ? `${answer.status} cut` : String(answer.status))
-    return response(answer.status, answer.headers, what.kind === 'cut' ? body.slice(0, Math.floor(body.length * what.share)) : body)
+    return response(
+      answer.status,
+      answer.headers,
+      what.kind === 'cut' ? body.slice(0, Math.floor(body.length * what.share)) : body,
+    )
   }
 
   return { http, log }
@@ -79,6 +98,7 @@ function response(status: number, headers: Readonly<Record<string, string>>, bod
   return {
     status,
     header: (name) => lower.get(name.toLowerCase()) ?? null,
-    text: (maxBytes) => (body.length > maxBytes ? Promise.reject(new SyncError('page_too_large', 'too large')) : Promise.resolve(body)),
+    text: (maxBytes) =>
+      body.length > maxBytes ? Promise.reject(new SyncError('page_too_large', 'too large')) : Promise.resolve(body),
   }
 }

@@ -123,6 +123,7 @@ export function virtualClock(scheduler: Scheduler, alive: () => boolean = () => 
 }
 
 export function seededRandom(next: () => number): Random {
-  const hex = (digits: number): string => Array.from({ length: digits }, () => Math.floor(next() * 16).toString(16)).join('')
+  const hex = (digits: number): string =>
+    Array.from({ length: digits }, () => Math.floor(next() * 16).toString(16)).join('')
   return { float: next, uuid: () => `${hex(8)}-${hex(4)}-4${hex(3)}-a${hex(3)}-${hex(12)}` }
 }
