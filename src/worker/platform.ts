@@ -9,11 +9,10 @@ import { SyncError } from '../errors.ts'
 /** `fetch` as the engine's only way to the network: never cached, without cookies, never redirected (FETCH-6). */
 export function createHttp(fetch: typeof globalThis.fetch): Http {
   return async ({ method, url, headers, body, signal }) => {
-    // oxlint-disable-next-line unicorn/no-invalid-fetch-options -- a GET has a null body
     const response = await fetch(url, {
       method,
       headers,
-      body,
+      ...(body === null ? {} : { body }),
       signal,
       cache: 'no-store',
       credentials: 'omit',
