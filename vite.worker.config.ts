@@ -12,7 +12,9 @@ export default defineConfig({
     outDir: 'dist/worker',
     emptyOutDir: false,
     target: 'es2023',
-    minify: true,
+    // Half a kilobyte less than the default: the worker has a budget (R41).
+    minify: 'terser',
+    terserOptions: { compress: { passes: 2 }, module: true },
     lib: { entry: 'src/worker/bundle.ts', formats: ['es'], fileName: () => 'bundle.js' },
     rolldownOptions: { output: { codeSplitting: false, minify: true } },
   },
