@@ -71,12 +71,12 @@ export function createAckSender({ store, transport, clock, random, lease, signal
     let tries = 0
     let size = ACK_KEYS_PER_CALL
     while (waiting.length > 0) {
-      const part = waiting.slice(0, size)
+      let part: typeof waiting = []
       try {
-        await transport.ack(
-          part.map(({ key }) => key),
-          signal,
-        )
+        await transport.ack(() => {
+          part = waiting.slice(0, size)
+          return part.map(({ key }) => key)
+        }, signal)
       } catch (error) {
         const plain = toPlain(error)
         if (plain.code === 'request_refused') {

@@ -55,7 +55,8 @@ export interface Transport {
   start(signal: AbortSignal): Promise<ServerFacts & { readonly session: Session | null }>
   /** Null: the queue is drained (204, FETCH-1). */
   fetchPage(session: string, signal: AbortSignal): Promise<FetchedPage | null>
-  ack(keys: readonly string[], signal: AbortSignal): Promise<void>
+  /** @param keys asked for when the call may go out, so that what gathered while it waited goes along (R12). */
+  ack(keys: () => readonly string[], signal: AbortSignal): Promise<void>
 }
 
 export interface Endpoint {
@@ -161,14 +162,14 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
     device: string,
     method: 'GET' | 'POST',
     path: string,
-    body: string | null,
+    body: (() => string) | null,
     signal: AbortSignal,
   ): Promise<{ response: HttpResponse; text: string }> {
     for (let attempt = 0; ; attempt++) {
       const used = takeToken(attempt === 0 ? 'start' : 'refused')
       const bearer = await unlessAborted(used, signal)
-      await deps.rate.take(signal)
-      const answer = await exchange(device, method, path, body, bearer, signal)
+      await deps.rate.take(signal, path !== routes.ack)
+      const answer = await exchange(device, method, path, body?.() ?? null, bearer, signal)
       if (answer.response.status !== 401) return answer
       // Another call may have replaced it meanwhile; a fresh token is not thrown away for an old one's refusal.
       if (token === used) token = null
@@ -254,7 +255,7 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
     },
 
     async ack(keys, signal) {
-      const { response } = await call(device, 'POST', routes.ack, ackBody(keys), signal)
+      const { response } = await call(device, 'POST', routes.ack, () => ackBody(keys()), signal)
       if (response.status < 200 || response.status > 299) throw refused(response)
       if (isForPeople(response)) throw wrong(response)
     },

@@ -86,7 +86,7 @@ describe('the rate limit', () => {
     const times: number[] = []
     await Promise.all(
       Array.from({ length: requests }, async () => {
-        await limit.take(signal)
+        await limit.take(signal, true)
         times.push(clock.monotonic())
       }),
     )
@@ -108,12 +108,27 @@ describe('the rate limit', () => {
     const limit = createRateLimit(clock, 1_000)
     const { signal } = new AbortController()
     limit.set(2)
-    for (let request = 0; request < 21; request++) await limit.take(signal)
+    for (let request = 0; request < 21; request++) await limit.take(signal, true)
     expect(clock.time).toBeGreaterThanOrEqual(9_000)
     limit.set(0)
     const before = clock.time
-    for (let request = 0; request < 50; request++) await limit.take(signal)
+    for (let request = 0; request < 50; request++) await limit.take(signal, true)
     expect(clock.time).toBe(before)
+  })
+
+  it('lets those that cannot wait go first, but overtake the others four times at most (R12)', async () => {
+    const limit = createRateLimit(handClock(), 1)
+    const { signal } = new AbortController()
+    const order: string[] = []
+    const ask = (name: string, first: boolean): Promise<unknown> =>
+      limit.take(signal, first).then(() => order.push(name))
+    await limit.take(signal, true)
+    await Promise.all([
+      ask('ack', false),
+      ...Array.from({ length: 6 }, (_, at) => ask(`get ${at}`, true)),
+      ask('late ack', false),
+    ])
+    expect(order).toEqual(['get 0', 'get 1', 'get 2', 'get 3', 'ack', 'get 4', 'get 5', 'late ack'])
   })
 
   it('a cancelled wait does not hold up the next one (I20)', async () => {
@@ -121,10 +136,10 @@ describe('the rate limit', () => {
     const limit = createRateLimit(virtualClock(scheduler), 1)
     const stop = new AbortController()
     const { signal } = new AbortController()
-    await limit.take(signal)
-    const cancelled = limit.take(stop.signal).catch((error: { code: string }) => error.code)
+    await limit.take(signal, true)
+    const cancelled = limit.take(stop.signal, true).catch((error: { code: string }) => error.code)
     let last = false
-    void limit.take(signal).then(() => (last = true))
+    void limit.take(signal, true).then(() => (last = true))
     stop.abort()
     await scheduler.run(() => last, 10_000)
     expect(await cancelled).toBe('aborted')

@@ -21,7 +21,7 @@ const { signal } = new AbortController()
 const calls = {
   start: (transport: Transport): Promise<unknown> => transport.start(signal),
   fetch: (transport: Transport): Promise<unknown> => transport.fetchPage('s', signal),
-  ack: (transport: Transport): Promise<unknown> => transport.ack(['k'], signal),
+  ack: (transport: Transport): Promise<unknown> => transport.ack(() => ['k'], signal),
 } as const
 type Call = keyof typeof calls
 
@@ -262,7 +262,7 @@ describe('the token', () => {
       if (url.endsWith('/ack')) await new Promise<void>((resolve) => late.push(resolve))
       return answer(401)
     })
-    const acked = transport.ack(['k'], signal)
+    const acked = transport.ack(() => ['k'], signal)
     await vi.waitFor(() => expect(late).toHaveLength(1))
     await Promise.all([transport.fetchPage('s', signal), transport.fetchPage('s', signal)])
     late[0]?.()
@@ -327,7 +327,7 @@ describe("the engine's own fetch", () => {
     const transport = real()
     await transport.start(signal)
     await transport.fetchPage('s', signal)
-    await transport.ack(['a', 'b'], signal)
+    await transport.ack(() => ['a', 'b'], signal)
     const common = { device: 'device', cache: 'no-store', credentials: 'omit', redirect: 'manual' }
     expect(seen).toEqual([
       { method: 'POST', path: '/v2/sync/start', body: '', ...common },
@@ -344,7 +344,7 @@ describe("the engine's own fetch", () => {
     )
     await expect(real().start(signal)).rejects.toMatchObject({ code: 'endpoint_wrong' })
     await expect(real().fetchPage('s', signal)).rejects.toMatchObject({ code: 'bad_response' })
-    await expect(real().ack(['a'], signal)).rejects.toMatchObject({ code: 'endpoint_unreachable' })
+    await expect(real().ack(() => ['a'], signal)).rejects.toMatchObject({ code: 'endpoint_unreachable' })
   })
 
   it('leaves a body beyond the limit alone, whether its length was said or not (F13, R43)', async () => {
