@@ -1,6 +1,6 @@
 /** Schema steps (R30, R31, I19): what is stored is keyed, indexed and checked anew, and no build writes what it does not know. */
 import { IDBFactory } from 'fake-indexeddb'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { collection, defineSchema, type CollectionOptions, type Row, type Schema } from '../../src/schema.ts'
 import type { StoreEvent } from '../../src/store/store.ts'
 import { trackTransactions } from '../support/device.ts'
@@ -17,7 +17,12 @@ import {
   withDatabase,
 } from './support.ts'
 
-afterEach(closeAll)
+// Dexie warns of what is done to it here on purpose.
+beforeEach(() => void vi.spyOn(console, 'warn').mockReturnValue(undefined))
+afterEach(() => {
+  vi.restoreAllMocks()
+  closeAll()
+})
 
 const shape = (
   version: number,
