@@ -33,3 +33,6 @@ export function flash(element: Element): void {
     element.addEventListener('animationend', () => element.classList.remove('flash'), { once: true })
   })
 }
+
+/** Lets the browser do whatever else waits. */
+export const nextTask = (): Promise<void> => new Promise((resolve) => setTimeout(resolve))

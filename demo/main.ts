@@ -4,7 +4,7 @@
  * and the parts of the page that show it.
  */
 import { consoleLog, createSync } from '../src/index.ts'
-import { byId, setText } from './dom.ts'
+import { byId, nextTask, setText } from './dom.ts'
 import { count } from './format.ts'
 import { createWorldMap } from './map/map.ts'
 import { palettes } from './map/palette.ts'
@@ -42,6 +42,11 @@ const tip = byId('tip', HTMLElement)
 const here = byId('here', HTMLElement)
 let pointedAt: number | null = null
 const theme = createTheme()
+
+const card = createCard(sync.city, () => select(null))
+const places = createPlaces(sync.city, (city) => select(city, true))
+// The page is built in several tasks, so that none of them is long.
+await nextTask()
 
 const map = createWorldMap({
   stage: byId('stage', HTMLElement),
@@ -89,8 +94,7 @@ function select(city: City | null, fly = false): void {
   map.select(city, fly)
 }
 
-const card = createCard(sync.city, () => select(null))
-const places = createPlaces(sync.city, (city) => select(city, true))
+await nextTask()
 createStrip(sync.status, offline)
 createControls({
   offline,
@@ -101,16 +105,6 @@ createControls({
 
 theme.subscribe((next) => map.setPalette(palettes[next]))
 byId('theme', HTMLButtonElement).addEventListener('click', theme.toggle)
-// Without a network there is no token either; with it, this page can always have one.
-const signIn = (): void => {
-  const status = sync.status.getSnapshot()
-  if (status.phase === 'needs-auth' && status.error.code === 'token_failed' && !offline.get())
-    sync.resume().catch(() => undefined)
-}
-offline.subscribe(signIn)
-addEventListener('online', signIn)
-setInterval(signIn, LOOK_EVERY_MS / 2)
-
 byId('zoom-in', HTMLButtonElement).addEventListener('click', () => map.zoomBy(1.8))
 byId('zoom-out', HTMLButtonElement).addEventListener('click', () => map.zoomBy(1 / 1.8))
 byId('zoom-whole', HTMLButtonElement).addEventListener('click', map.whole)

@@ -130,7 +130,6 @@ test.describe('where the service should be', () => {
 test.describe('the token', () => {
   const cases: Array<[what: string, token: string | null, phase: string, code: string]> = [
     ['is refused', 'wrong', 'needs-auth', 'unauthorized'],
-    ['cannot be had', null, 'needs-auth', 'token_failed'],
     ['lacks the scope', 'reader', 'stopped', 'forbidden'],
   ]
   for (const [what, token, phase, code] of cases) {
@@ -141,6 +140,12 @@ test.describe('the token', () => {
       expect(outcome.error?.message.length).toBeGreaterThan(20)
     })
   }
+
+  test('cannot be had: asked for again by itself', async ({ page }) => {
+    const { phase, error } = await attempt(page, { token: null })
+    expect([phase, error?.code]).toEqual(['waiting', 'token_failed'])
+    expect(error?.message).toContain('token callback')
+  })
 
   test('belongs to another account than the stored data (R22)', async ({ page }) => {
     expect((await attempt(page, { token: 'ann' })).error).toBeNull()

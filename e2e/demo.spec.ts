@@ -69,9 +69,9 @@ test.describe('all of it', () => {
     const world = await serveWorld()
     const context = await browser.newContext()
     try {
-      const page = await openWorld(context, 'about:blank')
+      const page = await openWorld(context, world.url)
+      await expect(page.locator('#here')).not.toHaveText('No places yet')
       await browser.startTracing(page, { categories: ['toplevel'] })
-      await page.goto(world.url)
       await whenHere(page, ALL)
       const tasks = pageTasks(await browser.stopTracing())
       expect(tasks.filter((ms) => ms > 1).length).toBeGreaterThan(100)

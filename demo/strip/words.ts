@@ -43,7 +43,8 @@ export function statusWords(status: Status, cut: boolean, now: number): Words {
       return { phase: 'In sync', detail: since(status).replace('In sync as', 'As'), mood: 'good' }
     case 'waiting': {
       const seconds = Math.max(0, Math.ceil((status.retryAt - now) / 1000))
-      const unreachable = status.error.code === 'endpoint_unreachable'
+      // The demo's server gives a token to anybody who reaches it.
+      const unreachable = status.error.code === 'endpoint_unreachable' || status.error.code === 'token_failed'
       const again = seconds === 0 ? 'Trying again' : `Trying again in ${duration(seconds * 1000)}`
       return {
         phase: unreachable ? 'No connection' : 'Interrupted',
@@ -56,9 +57,6 @@ export function statusWords(status: Status, cut: boolean, now: number): Words {
     case 'paused':
       return { phase: 'Paused', detail: since(status), mood: 'calm' }
     case 'needs-auth':
-      // The demo's server gives a token to anybody who reaches it.
-      if (status.error.code === 'token_failed')
-        return { phase: 'Offline', detail: `${since(status)}. All of it works`, mood: 'calm' }
       return { phase: 'Not signed in', detail: `${since(status)}. ${status.error.message}`, mood: 'bad' }
     case 'storage-problem':
       return { phase: 'Storage trouble', detail: status.error.message, mood: 'bad' }

@@ -345,15 +345,16 @@ describe('the page', () => {
   it('tells the worker when it is shown, hidden, on- and offline, until the end', async () => {
     const document = Object.assign(new EventTarget(), { visibilityState: 'hidden' as DocumentVisibilityState })
     const window = new EventTarget()
-    const { fake, sync } = setUp({ page: { document, window } })
+    const { fake, sync } = setUp({ page: { document, window, onLine: () => false } })
     await sync.ready
     document.visibilityState = 'visible'
     document.dispatchEvent(new Event('visibilitychange'))
     window.dispatchEvent(new Event('offline'))
     window.dispatchEvent(new Event('online'))
     window.dispatchEvent(new Event('pageshow'))
-    await fake.next('page', 4)
+    await fake.next('page', 5)
     expect(fake.received.map((message) => (message.kind === 'page' ? message.event : ''))).toEqual([
+      'offline',
       'hidden',
       'visible',
       'offline',
