@@ -1,5 +1,5 @@
 /** What is lost on the way, and how it comes back: nothing is missing, nothing is claimed too early (promises 3 and 10). */
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { HttpRequest } from '../../src/engine/transport.ts'
 import { SyncError } from '../../src/errors.ts'
 import type { Fault } from '../support/network.ts'
@@ -303,6 +303,19 @@ describe('a token', () => {
       expect(await waiting).toBe('paused')
       await engine.close()
       expect(engine.status.current.phase).toBe('closed')
+    }))
+})
+
+describe('a commit that fails', () => {
+  it('after the last page was fetched leaves nothing to prove: no ack, no "in sync", and the page comes again (promises 1 and 3, R9, I3)', () =>
+    inWorld({ contacts: 50 }, async ({ open, until, acked }) => {
+      const { engine, store, ids } = await open()
+      vi.spyOn(store, 'commit').mockRejectedValueOnce(new SyncError('storage_failed', 'the disk is broken'))
+      await until(() => engine.status.current.phase === 'storage-problem')
+      expect(engine.status.current).toMatchObject({ lastSyncedAt: null, error: { code: 'storage_failed' } })
+      expect([acked, await ids()]).toEqual([[], []])
+      await engine.now(120_000)
+      expect((await ids()).length).toBe(50)
     }))
 })
 

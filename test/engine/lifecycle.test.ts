@@ -209,6 +209,26 @@ describe('the schedule', () => {
     )
   })
 
+  it('comes back no sooner than the server asked, whatever wakes it (ERR-3, F5)', () => {
+    let busy = true
+    return inWorld(
+      { contacts: 3, fault: () => (busy ? { kind: 'status', status: 503, retryAfter: '30' } : undefined) },
+      async ({ open, log, clock, until }) => {
+        const { engine } = await open()
+        await until(() => engine.status.current.phase === 'waiting')
+        busy = false
+        const synced = engine.now(60_000)
+        for (let second = 0; second < 28; second++) {
+          engine.pageEvent('visible')
+          await clock.sleep(1_000)
+        }
+        expect(log).toEqual([`${START} -> 503`])
+        await synced
+        expect(starts(log)).toBeGreaterThan(1)
+      },
+    )
+  })
+
   it('stays below the rate the server announced or the app set; eight a second when nothing is known (RATE-1, RATE-2, R12, R13)', async () => {
     for (const [rate, announced, most] of [
       [null, undefined, 8],

@@ -26,7 +26,8 @@ const IDS = 130
 interface Tab {
   lead(): Promise<Lease>
   commit(lease: Lease, items: readonly unknown[]): Promise<void>
-  settle(lease: Lease): Promise<unknown>
+  /** False if nothing was left to settle. */
+  settle(lease: Lease): Promise<boolean>
   follow(): Promise<void>
   find(query: Query): Promise<readonly Row[]>
   get(ids: readonly string[]): Promise<ReadonlyArray<Row | undefined>>
@@ -49,7 +50,7 @@ const openReal: OpenTab = async (factory, scheduler) => {
       return lease
     },
     commit: async (lease, items) => void (await store.commit(lease, [page(...items)], session)),
-    settle: (lease) => store.settleNext(lease),
+    settle: async (lease) => (await store.settleNext(lease)) !== null,
     follow: () => store.follow(),
     find: async (query) => (await store.find(compileQuery(query, spec))).map(({ row }) => row),
     get: (ids) => store.get('thing', ids),
@@ -81,9 +82,10 @@ const openBroken =
       commit: async (lease, items) => overlay.add((await inbox.commit(lease, [page(...items)], session)).rows),
       settle: async (lease) => {
         const row = overlay.oldestAbove(mark)
-        if (row === undefined) return
+        if (row === undefined) return false
         mark = await tables.settle(lease, row)
         overlay.settled(mark)
+        return true
       },
       follow,
       find: async (query) => (await runner().find(compileQuery(query, spec), spec)).map(({ row }) => row),
@@ -136,14 +138,16 @@ async function race(seed: number, open: OpenTab): Promise<Outcome> {
           begun++
           await leader.commit(lease, items)
           visible++
-          await nap()
+          await clock.sleep(Math.floor(random() * (random() < 0.3 ? 80 : 12)))
         }
         done = true
       }
       const settle = async (): Promise<void> => {
         while (!done) {
           await nap()
-          await leader.settle(lease)
+          // Now and then nothing is left in the overlay, which is a way of its own to read and to count.
+          const all = random() < 0.3
+          while ((await leader.settle(lease)) && all);
         }
       }
       const follow = async (): Promise<void> => {
