@@ -7,6 +7,7 @@ import { findBrowser } from '../../test/support/browser.ts'
 
 export interface KillableBrowser {
   readonly browser: Browser
+  /** Also right if it is gone already. */
   kill(): Promise<void>
 }
 
@@ -38,7 +39,7 @@ export async function launchKillable(profile: string): Promise<KillableBrowser> 
   return {
     browser,
     kill: async () => {
-      process.kill(-child.pid!, 'SIGKILL')
+      if (child.exitCode === null && child.signalCode === null) process.kill(-child.pid!, 'SIGKILL')
       await exit
       await browser.close().catch(() => undefined)
     },

@@ -19,7 +19,6 @@ import {
   type Tombstone,
   type TypeAndId,
 } from './rows.ts'
-import { schemaConflict } from './guard.ts'
 import { upgrade } from './upgrade.ts'
 
 export interface Connection {
@@ -155,6 +154,13 @@ function connection(dexie: Dexie): Connection {
 
 function tableSpec(spec: CollectionSpec): string {
   return ['id', ...spec.indexes.map((index) => indexPath(index.parts.map((part) => part.field)))].join(', ')
+}
+
+export function schemaConflict(version: number): SyncError {
+  return new SyncError(
+    'schema_conflict',
+    `The stored data was made with another schema of the same version ${version}; raise the version in defineSchema when collections, keys or indexes change.`,
+  )
 }
 
 /** Any failure of storage as a typed error. A quota failure hides inside an abort (Dexie wraps it). */

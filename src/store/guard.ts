@@ -3,7 +3,7 @@
  * that this build understands it, and, for the engine's own writes, that no other leader has taken over.
  */
 import { SyncError } from '../errors.ts'
-import type { Connection, Database } from './database.ts'
+import { schemaConflict, type Connection, type Database } from './database.ts'
 import type { Identity, LogRow } from './rows.ts'
 
 /** The right to write as the leader: void as soon as the stored epoch or device differs. */
@@ -47,11 +47,4 @@ export function checkSchema(identity: Identity, database: Pick<Database, 'schema
       `The stored data has schema version ${identity.schemaVersion}, this build knows ${database.schemaVersion}; reload the page to get the newer build.`,
     )
   if (identity.schemaHash !== database.schemaHash) throw schemaConflict(database.schemaVersion)
-}
-
-export function schemaConflict(version: number): SyncError {
-  return new SyncError(
-    'schema_conflict',
-    `The stored data was made with another schema of the same version ${version}; raise the version in defineSchema when collections, keys or indexes change.`,
-  )
 }
