@@ -30,7 +30,7 @@ export function statusWords(status: Status, cut: boolean, now: number): Words {
       const { done, estimate, fraction, rate, etaMs } = status.progress
       const share = fraction === null ? '' : `${percent(fraction)}, `
       const of = estimate === null ? count(done) : `${count(done)} of ${count(estimate)}`
-      const left = etaMs === null || rate === 0 ? '' : `, ${duration(etaMs)} left`
+      const left = etaMs === null || etaMs === 0 || rate === 0 ? '' : `, ${duration(etaMs)} left`
       return { phase: 'Receiving', detail: `${share}${of} · ${count(rate)}/s${left}`, mood: 'busy' }
     }
     case 'settling':
