@@ -26,17 +26,16 @@ export const systemClock: Clock = {
   monotonic: () => performance.now(),
   sleep: (ms, signal) =>
     new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(aborted())
-      const timer = setTimeout(done, ms)
-      function done(): void {
-        signal?.removeEventListener('abort', stop)
-        resolve()
-      }
-      function stop(): void {
+      const stop = (): void => {
         clearTimeout(timer)
         reject(aborted())
       }
-      signal?.addEventListener('abort', stop, { once: true })
+      const timer = setTimeout(() => {
+        signal?.removeEventListener('abort', stop)
+        resolve()
+      }, ms)
+      if (signal?.aborted) stop()
+      else signal?.addEventListener('abort', stop, { once: true })
     }),
 }
 

@@ -65,21 +65,7 @@ const NAME = /^[a-z][a-z0-9_]{0,63}$/
 const FIELD = /^(?!(__proto__|constructor|prototype)$)[A-Za-z_][A-Za-z0-9_]{0,127}$/
 
 /** Names a collection may not have, because `sync` has members of that name. */
-const TAKEN = new Set([
-  'ready',
-  'status',
-  'outbox',
-  'quarantine',
-  'history',
-  'now',
-  'pause',
-  'resume',
-  'restart',
-  'close',
-  'logout',
-  'write',
-  'then',
-])
+const TAKEN = /^(ready|status|outbox|quarantine|history|now|pause|resume|restart|close|logout|write|then)$/
 
 /**
  * Checks a schema and returns it.
@@ -90,27 +76,42 @@ export function defineSchema<const C extends Collections>(schema: Schema<C>): Sc
   check(Number.isSafeInteger(version) && version > 0, 'version must be a whole number from 1')
   check(Object.keys(collections ?? {}).length > 0, 'collections must name at least one collection')
   for (const [name, { options }] of Object.entries(collections)) {
+    const { key = 'id', indexes = [] } = options
     check(NAME.test(name), `"${name}" cannot be a collection: use the wire type, lower snake case`)
-    check(!TAKEN.has(name), `"${name}" cannot be a collection: sync.${name} has another meaning`)
-    const key = keyFieldsOf(options.key ?? 'id') ?? ['id']
-    check(
-      key.length > 0 && key.every((field) => typeof field === 'string' && field !== ''),
-      `${name}: key must name a field; leave it out for "id"`,
-    )
-    check(new Set(key).size === key.length, `${name}: key names a field twice: ${key.join(', ')}`)
-    const seen = new Set<string>()
-    for (const index of (options.indexes ?? []).map(indexSpec)) {
-      for (const { field } of index.parts)
-        check(FIELD.test(field), `${name}: "${field}" cannot be indexed: letters, digits and _ only`)
-      check(!seen.has(index.name), `${name}: the index "${index.name}" is declared twice`)
-      seen.add(index.name)
+    check(!TAKEN.test(name), `"${name}" cannot be a collection: sync.${name} has another meaning`)
+    if (typeof key !== 'function') {
+      const fields = listOf(key)
+      check(
+        fields.length > 0 && fields.every((field) => typeof field === 'string' && field !== ''),
+        `${name}: key must name a field; leave it out for "id"`,
+      )
+      checkOnce(fields, `${name}: the key field`)
     }
+    for (const field of indexes.flatMap(fieldsOf))
+      check(FIELD.test(field), `${name}: "${field}" cannot be indexed: letters, digits and _ only`)
+    checkOnce(indexes.map(nameOf), `${name}: the index`)
   }
   return schema
 }
 
+function checkOnce(names: readonly string[], what: string): void {
+  names.forEach((name, at) => check(names.indexOf(name) === at, `${what} "${name}" is declared twice`))
+}
+
 function check(right: boolean, otherwise: string): void {
   if (!right) throw new SyncError('schema_invalid', `The schema cannot be used: ${otherwise}.`)
+}
+
+function fieldsOf(index: IndexOption<string>): readonly string[] {
+  return typeof index === 'object' && 'field' in index ? [index.field] : listOf(index)
+}
+
+function nameOf(index: IndexOption<string>): string {
+  return fieldsOf(index).join('+')
+}
+
+function listOf(names: string | readonly string[]): readonly string[] {
+  return typeof names === 'string' ? [names] : names
 }
 
 /** One index as the store and the planner see it. */
@@ -132,41 +133,33 @@ export interface CollectionSpec {
   readonly check: (row: Row) => string | null
 }
 
-function indexSpec(index: IndexOption<string>): IndexSpec {
-  if (typeof index === 'string') return { name: index, parts: [{ field: index, fold: false }] }
-  if ('field' in index) return { name: index.field, parts: [{ field: index.field, fold: index.fold }] }
-  return { name: index.join('+'), parts: index.map((field) => ({ field, fold: false })) }
-}
-
 /** The collections of a schema, ready to use, by wire type. */
 export function compileSchema(schema: Schema): ReadonlyMap<string, CollectionSpec> {
   return new Map(Object.entries(schema.collections).map(([name, { options }]) => [name, compile(name, options)]))
 }
 
 function compile(name: string, options: CollectionOptions<Row>): CollectionSpec {
-  const specs = (options.indexes ?? []).map(indexSpec)
-  const folded = new Set(specs.flatMap((spec) => spec.parts.filter((part) => part.fold).map((part) => part.field)))
+  const { key = 'id', indexes = [], validate } = options
   // A field is folded everywhere or nowhere, so that an index and a scan can never disagree.
-  const indexes = specs.map((spec) => ({
-    ...spec,
-    parts: spec.parts.map(({ field }) => ({ field, fold: folded.has(field) })),
-  }))
-  const { key = 'id', validate } = options
+  const folded = new Set(indexes.filter(isFolded).flatMap(fieldsOf))
   return {
     name,
-    indexes,
+    indexes: indexes.map((index) => ({
+      name: nameOf(index),
+      parts: fieldsOf(index).map((field) => ({ field, fold: folded.has(field) })),
+    })),
     folded,
-    keyFields: keyFieldsOf(key),
+    keyFields: typeof key === 'function' ? null : listOf(key),
     idOf: idReader(key),
     check: validate ? checker(name, validate) : () => null,
   }
 }
 
-type Key = NonNullable<CollectionOptions<Row>['key']>
-
-function keyFieldsOf(key: Key): readonly string[] | null {
-  return typeof key === 'function' ? null : typeof key === 'string' ? [key] : key
+function isFolded(index: IndexOption<string>): boolean {
+  return typeof index === 'object' && 'field' in index && index.fold
 }
+
+type Key = NonNullable<CollectionOptions<Row>['key']>
 
 /** How a row of such a collection tells its canonical id. */
 export function idReader(key: Key): (row: Row) => string | null {
@@ -207,47 +200,47 @@ function checker(name: string, validator: StandardSchema): CollectionSpec['check
   }
 }
 
-/** A schema without its functions: what the packaged worker gets from the page. */
+/** A schema without its functions, as it crosses to the worker. */
 export interface PlainSchema {
   readonly version: number
-  readonly collections: Readonly<
-    Record<
-      string,
-      {
-        readonly options: {
-          readonly key?: string | readonly string[]
-          readonly indexes?: ReadonlyArray<IndexOption<string>>
-        }
-      }
-    >
-  >
+  readonly collections: Readonly<Record<string, { readonly options: PlainOptions }>>
+}
+
+interface PlainOptions {
+  /** Null: a function of the app's own worker. */
+  readonly key: string | readonly string[] | null
+  readonly indexes: ReadonlyArray<IndexOption<string>>
 }
 
 /**
- * The schema as plain data for the packaged worker.
- * @throws SyncError `schema_needs_worker` if it has validators or key functions, which cannot cross threads (R29).
+ * The schema as plain data for the worker.
+ * @throws SyncError `schema_needs_worker` if it is for the packaged one and has validators or key functions,
+ * which cannot cross threads (R29).
  */
-export function toPlainSchema(schema: Schema): PlainSchema {
-  const entries = Object.entries(schema.collections).map(([name, { options }]) => {
+export function toPlainSchema({ version, collections }: Schema, packaged: boolean): PlainSchema {
+  const entries = Object.entries(collections).map(([name, { options }]) => {
     const { key = 'id', indexes = [], validate } = options
-    if (validate !== undefined || typeof key === 'function')
+    if (packaged && (validate !== undefined || typeof key === 'function'))
       throw new SyncError(
         'schema_needs_worker',
         `"${name}" has a validator or a key function, which only the app's own worker can run: a file with startWorker({schema}) of "tidegate/worker", given to createSync({worker}).`,
       )
-    return [name, { options: { key, indexes } }] as const
+    return [name, { options: { key: typeof key === 'function' ? null : key, indexes } }] as const
   })
-  return { version: schema.version, collections: Object.fromEntries(entries) }
+  return { version, collections: Object.fromEntries(entries) }
 }
 
 /** A stable text of everything that shapes stored rows and indexes (R30): same version, other hash is `schema_conflict`. */
-export function schemaHash(schema: Schema): string {
-  const parts = Object.entries(schema.collections)
-    .map(([name, { options }]) => ({
-      name,
-      key: keyFieldsOf(options.key ?? 'id'),
-      indexes: (options.indexes ?? []).map((index) => indexSpec(index).parts),
-    }))
+export function schemaHash({ collections }: Schema | PlainSchema): string {
+  const parts = Object.entries(collections)
+    .map(([name, { options }]: readonly [string, { readonly options: CollectionOptions<Row> | PlainOptions }]) => {
+      const { key = 'id', indexes = [] } = options
+      return {
+        name,
+        key: key === null || typeof key === 'function' ? null : listOf(key),
+        indexes: indexes.map((index) => fieldsOf(index).map((field) => ({ field, fold: isFolded(index) }))),
+      }
+    })
     .sort((a, b) => (a.name < b.name ? -1 : 1))
   return JSON.stringify(parts)
 }

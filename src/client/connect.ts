@@ -120,32 +120,24 @@ export function connect({ spawn, request, clock, receive, ended }: ConnectDeps):
   }
 
   function guard<T>(what: string, work: Promise<T>, { timeout = CALL_MS, signal }: CallOptions = {}): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const timer = new AbortController()
-      const release = (): void => {
-        waiting.delete(stop)
-        signal?.removeEventListener('abort', cancel)
-        timer.abort()
-      }
-      const stop = (error: unknown): void => {
-        release()
-        reject(error)
-      }
-      const cancel = (): void => stop(aborted())
-      work.then((value) => {
-        release()
-        resolve(value)
-      }, stop)
+    const over = new AbortController()
+    let stop: (error: unknown) => void
+    return new Promise<T>((resolve, reject) => {
+      stop = reject
+      work.then(resolve, stop)
       if (end !== null) return stop(end)
-      if (signal?.aborted === true) return cancel()
+      if (signal?.aborted === true) return stop(aborted())
       waiting.add(stop)
-      signal?.addEventListener('abort', cancel)
+      signal?.addEventListener('abort', () => stop(aborted()), { signal: over.signal })
       if (timeout === Infinity) return
       later(
         timeout,
         () => stop(new SyncError('timeout', `${what} got no answer within ${timeout / 1000} seconds.`)),
-        timer.signal,
+        over.signal,
       )
+    }).finally(() => {
+      waiting.delete(stop)
+      over.abort()
     })
   }
 

@@ -3,13 +3,11 @@
  * Nothing is guessed: an option this build does not know is a mistake too (a typing error, or another version).
  */
 import { SyncError } from '../errors.ts'
-import { defineSchema, schemaHash, toPlainSchema, type Collections } from '../schema.ts'
+import { defineSchema, toPlainSchema, type Collections } from '../schema.ts'
 import { WIRE_VERSION, type OpenRequest } from '../worker/api.ts'
 import type { SyncOptions } from './api.ts'
 
 const POLL_MS = 60_000
-
-// The page takes types only from the worker's side; this one lets the compiler hold the two numbers together.
 
 /**
  * @param base address that a relative endpoint is resolved against
@@ -33,30 +31,23 @@ export function openRequest<C extends Collections>(options: SyncOptions<C>, base
   } = options
   for (const option of Object.keys(unknown)) check(false, `there is no option "${option}"`)
   check(isObject(schema), 'schema must be what defineSchema() returned')
-  check(typeof name === 'string' && name !== '', 'name must be a string: what your app calls this database')
-  check(
-    account === null || (typeof account === 'string' && account !== ''),
-    'account must be a string that says whose data this is, or null if the app has no accounts',
-  )
-  check(typeof token === 'function', 'token must be a function that gives a token or a promise of one')
-  check(
-    worker === undefined || typeof worker === 'function' || isObject(worker),
-    'worker must be a Worker or a function that makes one',
-  )
-  check(log === undefined || typeof log === 'function', 'log must be a function')
+  check(isText(name), 'name must be a string: what your app calls this database')
+  check(account === null || isText(account), 'account must be a string: whose data this is; null without accounts')
+  check(isFunction(token), 'token must be a function that gives a token')
+  check(worker === undefined || isFunction(worker) || isObject(worker), 'worker must be a Worker or a function')
+  check(log === undefined || isFunction(log), 'log must be a function')
   for (const [option, value] of Object.entries({ capabilities, timeouts, ceiling }))
     check(isObject(value), `${option} must be an object`)
   for (const [option, value] of Object.entries({ rate, poll, ...timeouts, ...ceiling }))
     check(value === undefined || (Number.isFinite(value) && value >= 0), `${option} must be a number from 0`)
-  defineSchema(schema)
+  const ownWorker = worker !== undefined
   return {
     wire: WIRE_VERSION,
     name,
     account,
     endpoint: address(endpoint, base),
-    schema: worker === undefined ? toPlainSchema(schema) : null,
-    schemaHash: schemaHash(schema),
-    schemaVersion: schema.version,
+    ownWorker,
+    schema: toPlainSchema(defineSchema(schema), !ownWorker),
     rate: rate ?? null,
     capabilities,
     poll,
@@ -67,7 +58,7 @@ export function openRequest<C extends Collections>(options: SyncOptions<C>, base
 }
 
 function address(endpoint: unknown, base: string): string {
-  const url = typeof endpoint === 'string' && URL.canParse(endpoint, base) ? new URL(endpoint, base) : null
+  const url = isText(endpoint) && URL.canParse(endpoint, base) ? new URL(endpoint, base) : null
   check(
     url !== null && /^https?:$/.test(url.protocol) && url.username + url.password + url.search + url.hash === '',
     'endpoint must be the http(s) address of the sync service, without user, password, "?" and "#"',
@@ -77,6 +68,14 @@ function address(endpoint: unknown, base: string): string {
 
 function isObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null
+}
+
+function isFunction(value: unknown): boolean {
+  return typeof value === 'function'
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== ''
 }
 
 function check(right: boolean, otherwise: string): asserts right {

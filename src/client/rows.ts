@@ -1,7 +1,7 @@
 /**
  * The sorted rows of one query on the page (R39). Slices are taken without being visible; `commit` makes
  * them visible at once and says what changed. Rows that did not change keep their identity, also through
- * a reset. Appending k rows costs O(k) comparisons, merging k rows into n costs O(k log(n/k)) and one copy.
+ * a reset. Appending k rows costs O(k) comparisons, merging k rows into n costs O(k log n) and one copy.
  */
 import type { Position } from '../keys.ts'
 import type { WireRow } from '../worker/api.ts'
@@ -30,137 +30,103 @@ type Compare = (a: Position, b: Position) => number
 export function createRowSet(compare: Compare): RowSet {
   let entries: readonly WireRow[] = []
   let current = new Map<string, WireRow>()
-  // What is taken and not yet committed: changes (null: removed), or after a reset the whole answer anew.
+  // What is taken and not yet committed. Null: removed, which only a row of `current` can be.
   let pending = new Map<string, WireRow | null>()
-  let whole: Map<string, WireRow> | null = null
+  // Whether it is the whole answer anew.
+  let whole = false
   // Slices usually come sorted; finding that out slice by slice keeps long sorts off the page's thread.
   let ordered = true
   let last: WireRow | undefined
 
   return {
     take({ reset, rows, removed }) {
-      if (reset) {
-        clear()
-        whole = new Map()
-      }
-      const target: Map<string, WireRow | null> = whole ?? pending
+      if (reset) clear(true)
       for (const id of removed) {
-        if (whole === null) pending.set(id, null)
-        else whole.delete(id)
+        if (current.has(id)) pending.set(id, null)
+        else pending.delete(id)
       }
       for (const row of rows) {
         const known = current.get(row.id)
         ordered &&= last === undefined || compare(last, row) < 0
         last = row
         // Moved to the end, where it is in order.
-        target.delete(row.id)
-        target.set(row.id, known !== undefined && sameJson(known, row) ? known : row)
+        pending.delete(row.id)
+        pending.set(row.id, known !== undefined && sameJson(known, row) ? known : row)
       }
     },
 
     commit() {
-      const difference = whole === null ? patch() : renew(whole)
-      clear()
+      if (whole) for (const id of current.keys()) if (!pending.has(id)) pending.set(id, null)
+      const difference = current.size === 0 ? fill() : patch()
+      clear(false)
       return difference
     },
 
     entries: () => entries,
   }
 
-  function clear(): void {
+  function clear(forAll: boolean): void {
     pending = new Map()
-    whole = null
+    whole = forAll
     ordered = true
     last = undefined
+  }
+
+  /** The first answer may be large: nothing is compared that cannot differ. */
+  function fill(): RowDifference {
+    current = pending as Map<string, WireRow>
+    entries = sorted([...current.values()])
+    return { added: entries, changed: [], removed: [] }
   }
 
   function patch(): RowDifference {
     const added: WireRow[] = []
     const changed: WireRow[] = []
     const removed: WireRow[] = []
-    const leaving: WireRow[] = []
+    const leaving = new Set<WireRow>()
     const coming: WireRow[] = []
     for (const [id, after] of pending) {
       const before = current.get(id)
-      if (after === (before ?? null)) continue
-      if (before !== undefined) leaving.push(before)
-      if (after === null) {
-        current.delete(id)
-        if (before !== undefined) removed.push(before)
-      } else {
+      if (after === before) continue
+      if (before !== undefined) leaving.add(before)
+      if (after !== null) {
         current.set(id, after)
         ;(before === undefined ? added : changed).push(after)
         coming.push(after)
+      } else if (before !== undefined) {
+        current.delete(id)
+        removed.push(before)
       }
     }
-    if (!ordered) coming.sort(compare)
-    if (coming.length + leaving.length > 0) entries = merge(entries, leaving.sort(compare), coming, compare)
+    if (coming.length + leaving.size > 0)
+      entries = merge(
+        entries.filter((row) => !leaving.has(row)),
+        sorted(coming),
+        compare,
+      )
     return { added, changed, removed }
   }
 
-  function renew(rows: Map<string, WireRow>): RowDifference {
-    const before = current
-    current = rows
-    const list = [...rows.values()]
-    entries = ordered ? list : list.sort(compare)
-    // The first answer may be large: nothing is compared that cannot differ.
-    if (before.size === 0) return { added: entries, changed: [], removed: [] }
-    return {
-      added: entries.filter(({ id }) => !before.has(id)),
-      changed: entries.filter((row) => before.has(row.id) && before.get(row.id) !== row),
-      removed: [...before.values()].filter(({ id }) => !rows.has(id)),
-    }
+  function sorted(rows: WireRow[]): WireRow[] {
+    return ordered ? rows : rows.sort(compare)
   }
 }
 
-/** `sorted` without `leaving` (members of it) and with `coming`; all three in order, and so is the result. */
-function merge(
-  sorted: readonly WireRow[],
-  leaving: readonly WireRow[],
-  coming: readonly WireRow[],
-  compare: Compare,
-): readonly WireRow[] {
+/** Both in order, and so is the result. */
+function merge(rows: readonly WireRow[], coming: readonly WireRow[], compare: Compare): readonly WireRow[] {
   const merged: WireRow[] = []
   let from = 0
-  let gone = 0
-  const copyUpTo = (row: WireRow): void => {
-    for (const to = place(sorted, row, from, compare); from < to; from++) merged.push(sorted[from] as WireRow)
-  }
-  const dropUpTo = (limit: WireRow | undefined): void => {
-    for (
-      let row = leaving[gone];
-      row !== undefined && (limit === undefined || compare(row, limit) <= 0);
-      row = leaving[++gone]
-    ) {
-      copyUpTo(row)
-      from += 1
-    }
-  }
   for (const row of coming) {
-    dropUpTo(row)
-    copyUpTo(row)
+    let to = from
+    for (let end = rows.length; to < end;) {
+      const middle = (to + end) >>> 1
+      if (compare(rows[middle] as WireRow, row) < 0) to = middle + 1
+      else end = middle
+    }
+    while (from < to) merged.push(rows[from++] as WireRow)
     merged.push(row)
   }
-  dropUpTo(undefined)
-  return merged.concat(sorted.slice(from))
-}
-
-/** The first position at or after `from` whose row does not sort before `row`: steps that double, then halving. */
-function place(sorted: readonly WireRow[], row: WireRow, from: number, compare: Compare): number {
-  const before = (at: number): boolean => compare(sorted[at] as WireRow, row) < 0
-  let low = from
-  let step = 1
-  while (low + step <= sorted.length && before(low + step - 1)) {
-    low += step
-    step *= 2
-  }
-  let high = Math.min(low + step - 1, sorted.length)
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (before(middle)) low = middle + 1
-    else high = middle
-  }
-  return low
+  return merged.concat(rows.slice(from))
 }
 
 /** Whether two values parsed from JSON are the same. */

@@ -24,10 +24,9 @@ export interface OpenRequest {
   readonly account: string | null
   /** Absolute URL, no trailing slash. */
   readonly endpoint: string
-  /** Null for the app's own worker, which brings its schema. */
-  readonly schema: PlainSchema | null
-  readonly schemaHash: string
-  readonly schemaVersion: number
+  /** The page thinks this is the app's own worker, which brings a schema of its own. */
+  readonly ownWorker: boolean
+  readonly schema: PlainSchema
   readonly rate: number | null
   readonly capabilities: Partial<Capabilities>
   readonly poll: number

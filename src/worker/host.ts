@@ -120,9 +120,14 @@ export function createHost(deps: HostDeps): WorkerApi {
 
   function current(): Open {
     if (opened !== null) return opened
-    throw closed
-      ? new SyncError('closed', 'close() was called in this tab.')
-      : new SyncError('storage_closed', 'Storage is not open yet; wait for sync.ready.')
+    throw closed ? closedHere() : new SyncError('storage_closed', 'Storage is not open yet; wait for sync.ready.')
+  }
+
+  function told(work: (engine: Engine) => Promise<void>): Promise<Answer<null>> {
+    return answer(async () => {
+      await work(current().engine)
+      return null
+    })
   }
 
   return {
@@ -142,7 +147,7 @@ export function createHost(deps: HostDeps): WorkerApi {
         const now = await open(request, port)
         if (closed) {
           await now.close()
-          throw new SyncError('closed', 'close() was called in this tab.')
+          throw closedHere()
         }
         opened = now
         return null
@@ -153,30 +158,10 @@ export function createHost(deps: HostDeps): WorkerApi {
         const { store } = current()
         return store.count(compileQuery(query, store.specOf(query.collection)))
       }),
-    now: (timeout) =>
-      answer(() =>
-        current()
-          .engine.now(timeout)
-          .then(() => null),
-      ),
-    pause: () =>
-      answer(() =>
-        current()
-          .engine.pause()
-          .then(() => null),
-      ),
-    resume: () =>
-      answer(() =>
-        current()
-          .engine.resume()
-          .then(() => null),
-      ),
-    restart: () =>
-      answer(() =>
-        current()
-          .engine.restart()
-          .then(() => null),
-      ),
+    now: (timeout) => told((engine) => engine.now(timeout)),
+    pause: () => told((engine) => engine.pause()),
+    resume: () => told((engine) => engine.resume()),
+    restart: () => told((engine) => engine.restart()),
     close: () =>
       answer(async () => {
         closed = true
@@ -186,6 +171,10 @@ export function createHost(deps: HostDeps): WorkerApi {
         return null
       }),
   }
+}
+
+function closedHere(): SyncError {
+  return new SyncError('closed', 'close() was called in this tab.')
 }
 
 /** Serves a host to the page behind `endpoint`. */
@@ -201,19 +190,19 @@ async function answer<T>(work: () => Promise<T>): Promise<Answer<T>> {
   }
 }
 
-function schemaOf(own: Schema | null, request: OpenRequest): Schema {
+function schemaOf(own: Schema | null, { schema, ownWorker }: OpenRequest): Schema {
   if (own === null) {
-    if (request.schema === null)
+    if (ownWorker)
       throw new SyncError(
         'schema_needs_worker',
         "The packaged worker was given as the app's own; leave `worker` out of createSync, or write a worker file with startWorker({schema}).",
       )
-    return defineSchema(request.schema as Schema)
+    return defineSchema(schema as Schema)
   }
-  if (own.version !== request.schemaVersion || schemaHash(own) !== request.schemaHash)
+  if (own.version !== schema.version || schemaHash(own) !== schemaHash(schema))
     throw new SyncError(
       'version_skew',
-      `The worker file was built with another schema (version ${own.version}) than the page (version ${request.schemaVersion}); import the same module in both and reload.`,
+      `The worker file was built with another schema (version ${own.version}) than the page (version ${schema.version}); import the same module in both and reload.`,
     )
   return own
 }

@@ -3,7 +3,7 @@ import { IDBFactory, IDBKeyRange } from 'fake-indexeddb'
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock, systemRandom } from '../../src/clock.ts'
 import type { HttpResponse } from '../../src/engine/transport.ts'
-import { collection, defineSchema, schemaHash } from '../../src/schema.ts'
+import { collection, defineSchema, toPlainSchema } from '../../src/schema.ts'
 import { WIRE_VERSION, type OpenRequest, type ToPage, type ToWorker, type WorkerApi } from '../../src/worker/api.ts'
 import { createHost, databaseName, type HostDeps } from '../../src/worker/host.ts'
 
@@ -18,9 +18,8 @@ const request: OpenRequest = {
   name: 'host',
   account: null,
   endpoint: 'http://sync.test',
-  schema: null,
-  schemaHash: schemaHash(schema),
-  schemaVersion: 1,
+  ownWorker: true,
+  schema: toPlainSchema(schema, false),
   rate: 0,
   capabilities: {},
   poll: 60_000,
@@ -118,8 +117,8 @@ describe('opening', () => {
   })
 
   it.each([
-    ['another version', { schemaVersion: 2 }],
-    ['other indexes', { schemaHash: schemaHash(other) }],
+    ['another version', { schema: { ...request.schema, version: 2 } }],
+    ['other indexes', { schema: toPlainSchema(other, false) }],
   ])('refuses a page whose schema has %s than the worker file, and makes no database (R30)', async (_, changes) => {
     const { host, port, indexedDB } = bench()
     expect(await host.open({ ...request, ...changes }, port)).toMatchObject(refusal('version_skew'))

@@ -4,7 +4,7 @@ import { IDBFactory, IDBKeyRange } from 'fake-indexeddb'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { systemClock, systemRandom } from '../../src/clock.ts'
 import type { Http } from '../../src/engine/transport.ts'
-import { collection, defineSchema, schemaHash, toPlainSchema, type Schema } from '../../src/schema.ts'
+import { collection, defineSchema, toPlainSchema, type Schema } from '../../src/schema.ts'
 import { createExchange } from '../../src/service/exchange.ts'
 import { createMemoryStore } from '../../src/service/memory.ts'
 import { WIRE_VERSION, type OpenRequest, type ToPage, type ToWorker, type WorkerApi } from '../../src/worker/api.ts'
@@ -72,9 +72,8 @@ function requestOf(more: Partial<OpenRequest>, shape: Schema = schema): OpenRequ
     name: 'app',
     account: null,
     endpoint: 'http://sync.test',
-    schema: toPlainSchema(shape),
-    schemaHash: schemaHash(shape),
-    schemaVersion: shape.version,
+    ownWorker: false,
+    schema: toPlainSchema(shape, true),
     rate: 0,
     capabilities: {},
     poll: 60_000,
@@ -120,17 +119,18 @@ describe('opening', () => {
   })
 
   it('is refused, with a sentence, for another build, another schema, and a second client (R29, R30)', async () => {
+    const plain = toPlainSchema(schema, true)
     expect(await start().open({ wire: WIRE_VERSION + 1 })).toMatchObject({ ok: false, error: { code: 'version_skew' } })
-    expect(await start({ schema }).open({ schemaVersion: 4 })).toMatchObject({
+    expect(await start({ schema }).open({ schema: { ...plain, version: 4 } })).toMatchObject({
       ok: false,
       error: { code: 'version_skew', message: expect.stringContaining('version 3') as string },
     })
-    expect(await start({ schema }).open({ schemaHash: 'other' })).toMatchObject({
+    expect(await start({ schema }).open({ schema: { ...plain, collections: {} } })).toMatchObject({
       ok: false,
       error: { code: 'version_skew' },
     })
-    expect(await start({ schema }).open({ schema: null })).toEqual({ ok: true, value: null })
-    expect(await start().open({ schema: null })).toMatchObject({ ok: false, error: { code: 'schema_needs_worker' } })
+    expect(await start({ schema }).open({ ownWorker: true })).toEqual({ ok: true, value: null })
+    expect(await start().open({ ownWorker: true })).toMatchObject({ ok: false, error: { code: 'schema_needs_worker' } })
     const twice = start()
     await twice.open()
     const { port2 } = new MessageChannel()
