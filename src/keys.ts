@@ -50,7 +50,7 @@ export interface Position {
 }
 
 /** The total order of results: sort key, then id, both reversed for `desc`. */
-export function positionOrder(dir: 'asc' | 'desc'): (a: Position, b: Position) => number {
+export function positionOrder(dir?: 'asc' | 'desc'): (a: Position, b: Position) => number {
   const sign = dir === 'desc' ? -1 : 1
   return (a, b) => sign * ((a.key !== null && b.key !== null && compareKeys(a.key, b.key)) || compareIds(a.id, b.id))
 }

@@ -92,7 +92,7 @@ export function compileQuery(query: Query, spec: CollectionSpec): CompiledQuery 
     tests.every(({ field, list, fold }) => contains(list, shadowKey(own(row, field), fold)))
   const sortKey =
     order === undefined ? () => null : (row: Row) => shadowKey(own(row, order.field), spec.folded.has(order.field))
-  return { query: foldedAfter(query, spec), fields, matches, sortKey, compare: positionOrder(order?.dir ?? 'asc') }
+  return { query: foldedAfter(query, spec), fields, matches, sortKey, compare: positionOrder(order?.dir) }
 }
 
 // The page does not fold; folding twice does no harm.

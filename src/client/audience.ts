@@ -3,7 +3,7 @@
  * Stopping lingers for one task, so that a view which unsubscribes and subscribes again at once
  * (a re-run effect) does not restart its query. A listener that throws disturbs nobody else.
  */
-import type { Clock } from '../clock.ts'
+import type { Sleeper } from '../clock.ts'
 
 /** The source that runs while anybody listens. */
 export interface Attendance {
@@ -11,7 +11,7 @@ export interface Attendance {
   leave(): void
 }
 
-export function createAttendance(clock: Clock, start: () => void, stop: () => void): Attendance {
+export function createAttendance(clock: Sleeper, start: () => void, stop: () => void): Attendance {
   let present = 0
   let running = false
   return {

@@ -3,7 +3,7 @@
  * Synchronous and free of side effects on a server, where there is nothing to start. Every promise it gives
  * settles: each has a deadline and is rejected when the worker ends (I20).
  */
-import { systemClock, type Clock } from '../clock.ts'
+import { sleep, type Sleeper } from '../clock.ts'
 import { SyncError } from '../errors.ts'
 import { silentLog } from '../log.ts'
 import { idReader, type Collections } from '../schema.ts'
@@ -20,7 +20,7 @@ import { createTokenDesk } from './token.ts'
 
 /** Where the client runs; tests give their own. */
 export interface Surroundings {
-  readonly clock: Clock
+  readonly clock: Sleeper
   readonly page: Page | null
   /** Address that relative endpoints are resolved against. */
   readonly base: string
@@ -34,7 +34,7 @@ export interface Surroundings {
  */
 export function createSync<const C extends Collections>(options: SyncOptions<C>): Sync<C> {
   return createClient(options, {
-    clock: systemClock,
+    clock: { sleep },
     page: currentPage(),
     base: globalThis.document?.baseURI ?? globalThis.location?.href ?? NO_BASE,
     canRun: 'Worker' in globalThis && ('document' in globalThis || 'indexedDB' in globalThis),
@@ -49,7 +49,7 @@ export function createClient<const C extends Collections>(
   { clock, page, base, canRun }: Surroundings,
 ): Sync<C> {
   const request = openRequest(options, base)
-  const { token, worker, log = silentLog } = options
+  const { token, worker = spawnPackaged, log = silentLog } = options
 
   const status = createValueStore<Status>({ ...NOTHING_KNOWN, phase: 'starting' }, null)
   const history = createValueStore<Shown<'history'>>({ sessions: [] }, following('history'))
@@ -57,11 +57,10 @@ export function createClient<const C extends Collections>(
 
   const streams: Streams = createStreams((message) => connection.post(message))
   const desk = createTokenDesk(token, (message) => connection.post(message))
-  let leavePage: () => void = () => undefined
   const connection: Connection = canRun
-    ? connect({ spawn: spawner(worker), request, clock, receive, ended })
+    ? connect({ spawn: typeof worker === 'function' ? worker : () => worker, request, clock, receive, ended })
     : nowhere()
-  if (canRun && page !== null) leavePage = followPage(page, (message) => connection.post(message))
+  const leavePage = canRun && page !== null ? followPage(page, (message) => connection.post(message)) : null
 
   const link: Link = { call: connection.call, guard: connection.guard, openStream: streams.open, clock }
   const control: SyncControl = {
@@ -71,13 +70,13 @@ export function createClient<const C extends Collections>(
     quarantine,
     now: async ({ timeout = WAIT_MS, signal }: WaitOptions = {}) => {
       if (!(timeout >= 0 && timeout < 2 ** 31))
-        throw new SyncError('invalid_argument', 'sync.now: timeout must be a number of milliseconds.')
+        throw new SyncError('invalid_argument', 'sync.now: timeout must be milliseconds.')
       // The worker keeps the time; a second more here tells its own answer from a worker that gives none.
       await connection.call('now', [timeout], { timeout: timeout + 1_000, signal })
     },
-    pause: async () => void (await connection.call('pause', [])),
-    resume: async () => void (await connection.call('resume', [])),
-    restart: async () => void (await connection.call('restart', [])),
+    pause: told('pause'),
+    resume: told('resume'),
+    restart: told('restart'),
     close: () => connection.close(),
   }
   const collections = Object.fromEntries(
@@ -110,20 +109,20 @@ export function createClient<const C extends Collections>(
   }
 
   function ended(error: SyncError): void {
-    leavePage()
+    leavePage?.()
     desk.cancelAll()
     streams.fail(error)
     status.set(endOf(status.getSnapshot(), error))
+  }
+
+  function told(method: 'pause' | 'resume' | 'restart') {
+    return async () => void (await connection.call(method, []))
   }
 
   function following(what: 'history' | 'quarantine') {
     const follow = (on: boolean) => () => connection.post({ kind: 'follow', what, on })
     return createAttendance(clock, follow(true), follow(false))
   }
-}
-
-function spawner(worker: Worker | (() => Worker) | undefined): () => Worker {
-  return worker === undefined ? spawnPackaged : typeof worker === 'function' ? worker : () => worker
 }
 
 type Shown<K extends 'history' | 'quarantine'> = ReturnType<SyncControl[K]['getSnapshot']>

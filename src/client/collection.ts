@@ -41,8 +41,8 @@ function createBuilder<T, S>(query: Query, last: Row | null, shape: Shape, link:
     createBuilder<T, R>({ ...query, ...step }, row, shape, link)
   const asked = (): Query => (last === null ? query : { ...query, after: positionOf(last, query, shape) })
   const read = async (asked: Query): Promise<S[]> => {
-    const rows = createRowSet(positionOrder(query.order?.dir ?? 'asc'))
-    let stop = (): void => undefined
+    const rows = createRowSet(positionOrder(query.order?.dir))
+    let stop: () => void
     const arrived = new Promise<S[]>((resolve, failed) => {
       stop = link.openStream('once', asked, {
         failed,
@@ -86,12 +86,12 @@ function createBuilder<T, S>(query: Query, last: Row | null, shape: Shape, link:
 }
 
 function positionOf(row: Row, { order, select }: Query, { idOf }: Shape): Position {
-  const id = idOf(row) ?? bad('after needs a row with its key; select that too')
+  const needs = (field: string): never => bad(`after needs a row with ${field}; select that too`)
+  const id = idOf(row) ?? needs('its key')
   if (order === undefined) return { key: null, id }
   const value = own(row, order.field)
   // Without a selection a missing field is data, and sorts as null.
-  if (value === undefined && select?.includes(order.field) === false)
-    bad(`after needs a row with "${order.field}", by which it sorts; select that too`)
+  if (value === undefined && select?.includes(order.field) === false) needs(`"${order.field}"`)
   return { key: unfoldedKey(value), id }
 }
 

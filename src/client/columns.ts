@@ -7,8 +7,6 @@ import type { Query } from '../query.ts'
 import type { ColumnFeed, ColumnsChange } from './api.ts'
 import { createFeed, type FeedDeps } from './feed.ts'
 
-const FIRST_CAPACITY = 1024
-
 export function createColumnFeed<F extends string>(
   query: Query,
   fields: readonly F[],
@@ -57,23 +55,22 @@ interface Slots {
 }
 
 function noSlots(fields: number): Slots {
-  return { size: 0, arrays: Array.from({ length: fields }, () => emptyColumn(FIRST_CAPACITY)) }
-}
-
-function emptyColumn(capacity: number): Float64Array {
-  return new Float64Array(capacity).fill(NaN)
+  return { size: 0, arrays: Array.from({ length: fields }, () => new Float64Array()) }
 }
 
 function write(target: Slots, slots: Uint32Array, values: readonly Float64Array[]): void {
   for (const slot of slots) target.size = Math.max(target.size, slot + 1)
   target.arrays.forEach((array, field) => {
-    let capacity = array.length
-    while (capacity < target.size) capacity *= 2
-    const column = capacity === array.length ? array : emptyColumn(capacity)
-    if (column !== array) column.set(array)
-    target.arrays[field] = column
+    const column = (target.arrays[field] = withRoomFor(target.size, array))
     slots.forEach((slot, at) => (column[slot] = values[field]?.[at] ?? NaN))
   })
+}
+
+function withRoomFor(size: number, column: Float64Array): Float64Array {
+  if (size <= column.length) return column
+  const larger = new Float64Array(2 * size).fill(NaN)
+  larger.set(column)
+  return larger
 }
 
 function changeOf(from: number, to: number, slots: number[]): ColumnsChange {

@@ -6,7 +6,7 @@
  * browsers' databases stuck (F20).
  */
 import { releaseProxy, transfer, wrap, type Remote } from 'comlink'
-import { aborted, type Clock } from '../clock.ts'
+import { aborted, type Sleeper } from '../clock.ts'
 import { fromPlain, messageOf, SyncError } from '../errors.ts'
 import type { Answer, OpenRequest, ToPage, ToWorker, WorkerApi } from '../worker/api.ts'
 
@@ -37,7 +37,7 @@ export interface Connection {
 export interface ConnectDeps {
   readonly spawn: () => Worker
   readonly request: OpenRequest
-  readonly clock: Clock
+  readonly clock: Sleeper
   readonly receive: (message: ToPage) => void
   /** Called once, when no call can succeed any more. */
   readonly ended: (error: SyncError) => void
@@ -111,12 +111,10 @@ export function connect({ spawn, request, clock, receive, ended }: ConnectDeps):
   }
 
   function ask<M extends keyof Calls>(method: M, args: Parameters<Calls[M]>): Promise<Value<M>> {
+    if (end !== null) throw end
     // The types of a generic method of a proxy are beyond inference.
-    const call =
-      end === null
-        ? (api?.[method] as ((...args: Parameters<Calls[M]>) => Promise<Answer<Value<M>>>) | undefined)
-        : undefined
-    return call === undefined ? Promise.reject(end) : answer(call(...args))
+    const call = api?.[method] as unknown as (...args: Parameters<Calls[M]>) => Promise<Answer<Value<M>>>
+    return answer(call(...args))
   }
 
   function guard<T>(what: string, work: Promise<T>, { timeout = CALL_MS, signal }: CallOptions = {}): Promise<T> {
@@ -151,7 +149,7 @@ export function connect({ spawn, request, clock, receive, ended }: ConnectDeps):
         ? new SyncError('worker_crashed', `The worker ended unexpectedly; reload the page. ${detail}`)
         : new SyncError(
             'worker_failed',
-            `The worker did not start: check its URL, the Content-Security-Policy (worker-src 'self'), and that nothing in its file throws at load. ${detail}`,
+            `The worker did not start: check its URL, the page's CSP (worker-src 'self'), and that nothing in it throws. ${detail}`,
           ),
     )
   }

@@ -3,7 +3,7 @@
  * shown as a snapshot (R39). Without a listener it keeps what it knew last and says `loading`, since it
  * cannot know whether that is still true.
  */
-import type { Clock } from '../clock.ts'
+import type { Sleeper } from '../clock.ts'
 import type { SyncError } from '../errors.ts'
 import type { LiveSnapshot, Store } from './api.ts'
 import { createAttendance, createAudience } from './audience.ts'
@@ -28,11 +28,11 @@ export interface FeedSource<Snapshot, Change> {
 
 export interface FeedDeps {
   readonly openStream: OpenStream
-  readonly clock: Clock
+  readonly clock: Sleeper
 }
 
 export function createFeed<Snapshot, Change>(
-  clock: Clock,
+  clock: Sleeper,
   { start, view, whole }: FeedSource<Snapshot, Change>,
 ): Feed<Snapshot, Change> {
   let state: FeedState = { state: 'loading', error: null }

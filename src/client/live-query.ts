@@ -7,7 +7,7 @@ import { createFeed, type FeedDeps } from './feed.ts'
 import { createRowSet } from './rows.ts'
 
 export function createLiveQuery<T>(query: Query, { openStream, clock }: FeedDeps): LiveQuery<T> {
-  const rows = createRowSet(positionOrder(query.order?.dir ?? 'asc'))
+  const rows = createRowSet(positionOrder(query.order?.dir))
 
   return createFeed<LiveSnapshot<T>, LiveChanges<T>>(clock, {
     start({ failed, commit }) {

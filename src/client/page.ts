@@ -18,17 +18,13 @@ export function currentPage(): Page | null {
 /** Tells the worker what happens to the page; returns the way to stop. */
 export function followPage({ document, window, onLine }: Page, post: (message: ToWorker) => void): () => void {
   const stop = new AbortController()
-  const on = (target: EventTarget, type: string, event: () => PageEvent): void =>
-    target.addEventListener(type, () => post({ kind: 'page', event: event() }), { signal: stop.signal })
-  on(document, 'visibilitychange', visibility)
-  on(window, 'pageshow', visibility)
-  on(window, 'online', () => 'online')
-  on(window, 'offline', () => 'offline')
-  if (!onLine()) post({ kind: 'page', event: 'offline' })
-  post({ kind: 'page', event: visibility() })
+  const until = { signal: stop.signal }
+  const tell = (event: PageEvent): void => post({ kind: 'page', event })
+  const look = (): void => tell(document.visibilityState)
+  document.addEventListener('visibilitychange', look, until)
+  window.addEventListener('pageshow', look, until)
+  for (const event of ['online', 'offline'] as const) window.addEventListener(event, () => tell(event), until)
+  if (!onLine()) tell('offline')
+  look()
   return () => stop.abort()
-
-  function visibility(): PageEvent {
-    return document.visibilityState === 'hidden' ? 'hidden' : 'visible'
-  }
 }

@@ -44,12 +44,9 @@ export function createStreams(post: (message: ToWorker) => void): Streams {
 
     deliver(message) {
       const sink = sinks.get(message.stream)
-      if (message.kind === 'rows') sink?.rows?.(message)
-      else if (message.kind === 'columns') sink?.columns?.(message)
-      else {
-        sinks.delete(message.stream)
-        sink?.failed(fromPlain(message.error))
-      }
+      if (message.kind !== 'failed') return sink?.[message.kind]?.(message as never)
+      sinks.delete(message.stream)
+      sink?.failed(fromPlain(message.error))
     },
 
     fail(error) {
