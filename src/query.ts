@@ -5,6 +5,7 @@
 import { SyncError } from './errors.ts'
 import {
   afterPrefix,
+  canonicalId,
   compareIds,
   compareKeys,
   positionOrder,
@@ -37,22 +38,10 @@ export interface Query {
   readonly where: Readonly<Record<string, Condition>>
   readonly order?: { readonly field: string; readonly dir: Direction } | undefined
   readonly limit?: number | undefined
-  /** Where the page before this one ended; its key need not be folded yet. */
+  /** Where the page before this one ended: its last row, as asked, or that row's place, as compiled. */
+  readonly afterRow?: Row | undefined
   readonly after?: Position | undefined
   readonly select?: readonly string[] | undefined
-}
-
-/** Equal queries have equal keys, whatever the order in which conditions were given. */
-export function queryKey(query: Query): string {
-  const where = Object.entries(query.where).sort(([a], [b]) => compareIds(a, b))
-  return JSON.stringify([
-    query.collection,
-    where,
-    query.order ?? null,
-    query.limit ?? null,
-    query.after ?? null,
-    query.select ?? null,
-  ])
 }
 
 type Bound = ShadowKey | typeof AFTER_ALL
@@ -92,14 +81,21 @@ export function compileQuery(query: Query, spec: CollectionSpec): CompiledQuery 
     tests.every(({ field, list, fold }) => contains(list, shadowKey(own(row, field), fold)))
   const sortKey =
     order === undefined ? () => null : (row: Row) => shadowKey(own(row, order.field), spec.folded.has(order.field))
-  return { query: foldedAfter(query, spec), fields, matches, sortKey, compare: positionOrder(order?.dir) }
+  const { afterRow } = query
+  const after = afterRow === undefined ? query.after : { key: sortKey(afterRow), id: placeOf(afterRow, query, spec) }
+  return { query: { ...query, after }, fields, matches, sortKey, compare: positionOrder(order?.dir) }
 }
 
-// The page does not fold; folding twice does no harm.
-function foldedAfter(query: Query, { folded }: CollectionSpec): Query {
-  const { order, after } = query
-  if (order === undefined || !folded.has(order.field) || after?.key?.[0] !== 3) return query
-  return { ...query, after: { ...after, key: shadowKey(after.key[1], true) } }
+function placeOf(row: Row, { order, select }: Query, { idOf }: CollectionSpec): string {
+  // Without a selection a missing field is data, and sorts as null.
+  if (order !== undefined && select?.includes(order.field) === false && own(row, order.field) === undefined)
+    bad(`after needs a row with "${order.field}"; select that too`)
+  return idOf(row) ?? bad('after needs a row with its key; select that too')
+}
+
+/** The ids under which records with these keys are stored. */
+export function idsOf(keys: readonly unknown[]): readonly string[] {
+  return keys.map((key) => canonicalId(key) ?? bad('a key is a string that is not empty, or a whole number below 2^53'))
 }
 
 function contains(list: readonly Stretch[], key: ShadowKey): boolean {

@@ -162,7 +162,7 @@ function isFolded(index: IndexOption<string>): boolean {
 type Key = NonNullable<CollectionOptions<Row>['key']>
 
 /** How a row of such a collection tells its canonical id. */
-export function idReader(key: Key): (row: Row) => string | null {
+function idReader(key: Key): (row: Row) => string | null {
   if (typeof key === 'function') return (row) => canonicalId(key(row))
   if (typeof key === 'string') return (row) => canonicalId(own(row, key))
   return (row) => {

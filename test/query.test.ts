@@ -1,6 +1,6 @@
 /** What a query means, row by row (R4): the definition that every index is later compared with. */
 import { describe, expect, it } from 'vitest'
-import { compileQuery, queryKey, type Query } from '../src/query.ts'
+import { compileQuery, idsOf, type Query } from '../src/query.ts'
 import { collection, compileSchema, defineSchema, type Row } from '../src/schema.ts'
 
 const schema = defineSchema({
@@ -74,18 +74,33 @@ describe('conditions', () => {
   })
 })
 
-describe('queryKey', () => {
-  it('is equal for equal queries, whatever the order of conditions, and for no others', () => {
-    const base = { collection: 'thing', where: { a: 1, b: { gt: 2 } }, limit: 3 } as const
-    expect(queryKey({ ...base, where: { b: { gt: 2 }, a: 1 } })).toBe(queryKey(base))
-    const others: Query[] = [
-      { ...base, limit: 4 },
-      { ...base, where: { a: '1', b: { gt: 2 } } },
-      { ...base, order: { field: 'a', dir: 'asc' } },
-      { ...base, select: ['a'] },
-      { ...base, after: { key: null, id: '1' } },
-      { ...base, collection: 'other' },
-    ]
-    expect(new Set([base, ...others].map(queryKey)).size).toBe(others.length + 1)
+describe('after a row', () => {
+  const row = { id: 5, name: 'Łódź', n: 10 }
+  const place = (query: Partial<Query>, afterRow: Row = row) => compile({ afterRow, ...query }).query.after
+
+  it('begins at its sort key and id, folded where the field is (R4)', () => {
+    expect(place({ order: { field: 'n', dir: 'desc' } })).toEqual({ key: [2, 10], id: '5' })
+    expect(place({ order: { field: 'name', dir: 'asc' } })).toEqual({ key: [3, 'lodz'], id: '5' })
+    expect(place({})).toEqual({ key: null, id: '5' })
+  })
+
+  it('takes a missing field as data, which sorts as null', () => {
+    expect(place({ order: { field: 'n', dir: 'asc' } }, { id: 5 })).toEqual({ key: [0], id: '5' })
+  })
+
+  it('refuses a row without its key, and a selected row without the field it sorts by', () => {
+    expect(() => place({}, { name: 'Lima' })).toThrow(refusal('its key'))
+    const selected = { select: ['id', 'name'], order: { field: 'n', dir: 'asc' } } as const
+    expect(() => place(selected, { id: 5, name: 'Lima' })).toThrow(refusal('"n"'))
+  })
+})
+
+describe('keys', () => {
+  it('become the id of the record: 1 and "1" are the same (ITEM-7)', () => {
+    expect(idsOf([1, '1', 'x'])).toEqual(['1', '1', 'x'])
+  })
+
+  it.each([[''], [1.5], [2 ** 53], [null], [undefined], [{}]])('refuse %j', (key) => {
+    expect(() => idsOf([key])).toThrow(refusal('a key is'))
   })
 })

@@ -6,7 +6,7 @@
 import { sleep, type Sleeper } from '../clock.ts'
 import { SyncError } from '../errors.ts'
 import { silentLog } from '../log.ts'
-import { idReader, type Collections } from '../schema.ts'
+import type { Collections } from '../schema.ts'
 import { NOTHING_KNOWN, type Facts, type Status, type ToPage } from '../worker/api.ts'
 import type { Sync, SyncControl, SyncOptions, WaitOptions } from './api.ts'
 import { createAttendance } from './audience.ts'
@@ -80,10 +80,7 @@ export function createClient<const C extends Collections>(
     close: () => connection.close(),
   }
   const collections = Object.fromEntries(
-    Object.entries(options.schema.collections).map(([name, { options }]) => [
-      name,
-      createCollection({ name, idOf: idReader(options.key ?? 'id') }, link),
-    ]),
+    Object.keys(options.schema.collections).map((name) => [name, createCollection(name, link)]),
   )
   return { ...collections, ...control } as Sync<C>
 

@@ -41,7 +41,7 @@ export type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok
 export interface WorkerApi {
   /** Posts `hello` on `port` at once, before any storage is touched: opening may take long, a worker that cannot run should not. */
   open(request: OpenRequest, port: MessagePort): Promise<Answer<null>>
-  get(collection: string, ids: readonly string[]): Promise<Answer<unknown[]>>
+  get(collection: string, keys: ReadonlyArray<string | number>): Promise<Answer<unknown[]>>
   count(query: Query): Promise<Answer<number>>
   now(timeout: number): Promise<Answer<null>>
   pause(): Promise<Answer<null>>

@@ -14,7 +14,7 @@ import type { Locks } from '../engine/leader.ts'
 import type { Http, TokenReason } from '../engine/transport.ts'
 import { SyncError, toPlain } from '../errors.ts'
 import { silentLog, type Log } from '../log.ts'
-import { compileQuery } from '../query.ts'
+import { compileQuery, idsOf } from '../query.ts'
 import { defineSchema, schemaHash, type Schema } from '../schema.ts'
 import { openStore, type Store } from '../store/store.ts'
 import { WIRE_VERSION, type Answer, type OpenRequest, type ToPage, type ToWorker, type WorkerApi } from './api.ts'
@@ -152,7 +152,7 @@ export function createHost(deps: HostDeps): WorkerApi {
         opened = now
         return null
       }),
-    get: (collection, ids) => answer(() => current().store.get(collection, ids)),
+    get: (collection, keys) => answer(async () => current().store.get(collection, idsOf(keys))),
     count: (query) =>
       answer(async () => {
         const { store } = current()

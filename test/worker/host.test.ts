@@ -196,7 +196,8 @@ describe('calls', () => {
     const { api, open, send, of } = start({ http })
     await open()
     expect(await api.now(10_000)).toEqual({ ok: true, value: null })
-    expect(await api.get('contact', ['7', '999'])).toEqual({ ok: true, value: [{ id: 7, n: 6 }, undefined] })
+    expect(await api.get('contact', [''])).toMatchObject({ ok: false, error: { code: 'invalid_argument' } })
+    expect(await api.get('contact', [7, '999'])).toEqual({ ok: true, value: [{ id: 7, n: 6 }, undefined] })
     expect(await api.count({ collection: 'contact', where: { n: { lt: 100 } } })).toEqual({ ok: true, value: 100 })
     send({ kind: 'follow', what: 'history', on: true })
     await vi.waitFor(() =>

@@ -215,8 +215,8 @@ describe('a followed query under load', () => {
     const [, bob] = await store.find(compileQuery(inOrder, store.specOf('thing')))
     if (bob === undefined) throw new Error('Bob is missing')
     const seen = page()
-    // The position of Bob as a person would write it: not folded.
-    const query: Query = { ...inOrder, after: { key: [3, 'Bob'], id: bob.id } }
+    // Bob as the app knows him: not folded.
+    const query: Query = { ...inOrder, afterRow: bob.row }
     const stream = openStream({ store, clock, send: seen.receive }, 1, 'live', query)
     store.subscribe(stream.onEvent)
     await quiet()
