@@ -33,10 +33,12 @@ interface AckDeps {
   readonly onChange: () => void
 }
 
+/** The keys of one commit; the row leaves the disk with the last of them. */
 interface Row {
   readonly n: number
-  /** Keys not yet answered for. */
-  open: number
+  readonly keys: readonly string[]
+  /** So many of them are answered for. */
+  answered: number
   readonly refused: string[]
 }
 
@@ -44,39 +46,52 @@ interface Row {
 const TRIES = 4
 
 export function createAckSender({ store, transport, clock, random, lease, signal, onChange }: AckDeps): AckSender {
-  /** Keys in the order of their commits; a row leaves the disk with its last key. */
-  let waiting: Array<{ readonly key: string; readonly row: Row }> = []
+  /** In the order of their commits; the first may be answered for in part. */
+  const rows: Row[] = []
+  let pending = 0
   let taken = 0
   const refused = new Set<string>()
   let sending: Promise<void> | null = null
 
-  async function done(part: typeof waiting, accepted: boolean): Promise<void> {
-    waiting = waiting.slice(part.length)
-    const rows = new Set<Row>()
-    for (const { key, row } of part) {
-      row.open--
-      if (!accepted && !refused.has(key)) {
+  /** The next keys, at most so many. */
+  function next(size: number): string[] {
+    const keys: string[] = []
+    for (const row of rows) {
+      if (keys.length === size) break
+      keys.push(...row.keys.slice(row.answered, row.answered + size - keys.length))
+    }
+    return keys
+  }
+
+  async function done(keys: readonly string[], accepted: boolean): Promise<void> {
+    const complete: Row[] = []
+    let left = keys.length
+    while (left > 0) {
+      const row = rows[0]!
+      const part = row.keys.slice(row.answered, row.answered + left)
+      row.answered += part.length
+      left -= part.length
+      for (const key of part) {
+        if (accepted || refused.has(key)) continue
         // It comes with every session; one copy of it is kept.
         refused.add(key)
         row.refused.push(key)
       }
-      if (row.open === 0) rows.add(row)
+      if (row.answered === row.keys.length) complete.push(rows.shift()!)
     }
-    for (const row of rows) await store.dropAcks(lease, row.n, row.refused)
-    if (accepted) taken += part.length
+    pending -= keys.length
+    for (const row of complete) await store.dropAcks(lease, row.n, row.refused)
+    if (accepted) taken += keys.length
     onChange()
   }
 
   async function sendAll(): Promise<void> {
     let tries = 0
     let size = ACK_KEYS_PER_CALL
-    while (waiting.length > 0) {
-      let part: typeof waiting = []
+    while (pending > 0) {
+      let part: readonly string[] = []
       try {
-        await transport.ack(() => {
-          part = waiting.slice(0, size)
-          return part.map(({ key }) => key)
-        }, signal)
+        await transport.ack(() => (part = next(size)), signal)
       } catch (error) {
         const plain = toPlain(error)
         if (plain.code === 'request_refused') {
@@ -105,16 +120,16 @@ export function createAckSender({ store, transport, clock, random, lease, signal
 
   return {
     add({ n, keys }) {
-      const row: Row = { n, open: keys.length, refused: [] }
-      waiting = waiting.concat(keys.map((key) => ({ key, row })))
+      rows.push({ n, keys, answered: 0, refused: [] })
+      pending += keys.length
       void send().catch(() => undefined)
     },
     async flush() {
       // A sender that failed while the drain went on gets one more chance, now that somebody waits for it.
-      while (waiting.length > 0 || sending !== null) await send()
+      while (pending > 0 || sending !== null) await send()
     },
     get pending() {
-      return waiting.length
+      return pending
     },
     get taken() {
       return taken

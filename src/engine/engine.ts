@@ -61,6 +61,8 @@ const DEFAULT_TIMEOUTS: Timeouts = { headers: 30_000, total: 120_000 }
 const UNKNOWN_SERVER_RATE = 8
 const FOLLOW_MS = 5_000
 const FIRST_COUNT_MS = 1_000
+/** Pages not yet stored are shown at most so often. */
+const SHOW_MS = 100
 
 export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
   const { store, clock, random, log, channel, locks } = deps
@@ -82,6 +84,8 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
   let online = true
   let visible = true
   let progress: ProgressMeter | null = null
+  /** Of one session: what the server last announced; one until it has (R13). */
+  let lanes = options.capabilities.lanes ?? 1
 
   const endpoint = createEndpoint({
     http: deps.http,
@@ -115,6 +119,7 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
           ({ capabilities }) => {
             if (options.rate === null && options.capabilities.rate === undefined && capabilities?.rate !== undefined)
               rate.set(capabilities.rate)
+            lanes = options.capabilities.lanes ?? capabilities?.lanes ?? 1
           },
         ),
       }
@@ -123,11 +128,13 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
     onAcks: (sender) => {
       acks = () => sender.pending
     },
-    onPage: () => {
-      board.setFacts({ pendingAcks: acks() })
-      board.refreshInbox()
-      if (progress !== null && (board.phase.phase === 'connecting' || board.phase.phase === 'draining'))
-        board.setPhase({ phase: 'draining', progress: progress.snapshot() })
+    lanes: () => lanes,
+    // The commit that follows every page shows the rest.
+    onProgress: () => {
+      if (board.phase.phase !== 'draining' || clock.monotonic() - shown >= SHOW_MS) showDrain()
+    },
+    onCommit: () => {
+      showDrain()
       channel.post({ kind: 'log' })
     },
     onRunEnd: () => {
@@ -137,6 +144,12 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
     onSettled: () => channel.post({ kind: 'log' }),
   })
   let acks = (): number => 0
+  let shown = 0
+  function showDrain(): void {
+    shown = clock.monotonic()
+    const drains = progress !== null && (board.phase.phase === 'connecting' || board.phase.phase === 'draining')
+    board.show({ pendingAcks: acks() }, drains ? { phase: 'draining', progress: progress!.snapshot() } : board.phase)
+  }
 
   async function wipe(held: Lease): Promise<void> {
     const next = await store.wipe(held)

@@ -16,6 +16,8 @@ export interface StatusBoard {
   readonly phase: Phase
   setPhase(phase: Phase): void
   setFacts(facts: Partial<Facts>): void
+  /** Both at once, with the inbox's depth from memory: what a drain says of itself. */
+  show(facts: Partial<Facts>, phase: Phase): void
   /** Reads everything but the row counts of the tables from the store. */
   refresh(): Promise<void>
   /** Counts the tables' rows; slow on large ones, so only when settling has moved some. */
@@ -55,6 +57,11 @@ export function createStatusBoard(store: Store, storageInfo: () => Promise<Stora
     },
     setFacts(next) {
       facts = { ...facts, ...next }
+      publish()
+    },
+    show(more, next) {
+      facts = { ...facts, ...inbox(), ...more }
+      phase = next
       publish()
     },
     async refresh() {

@@ -4,6 +4,8 @@ import type { Progress } from './status.ts'
 
 /** The rate is taken over this many milliseconds. */
 const WINDOW_MS = 5_000
+/** So far apart are the points it is measured between. */
+const POINT_MS = 100
 
 export interface ProgressMeter {
   /** A session began that will probably bring `estimate` items more. */
@@ -36,7 +38,8 @@ export function createProgress(clock: Clock, start = 0): ProgressMeter {
       done += items
       if (left !== null) estimate = done + left
       if (estimate !== null && estimate > 0) fraction = Math.max(fraction, Math.min(1, done / estimate))
-      points.push({ at: clock.monotonic(), done })
+      const at = clock.monotonic()
+      if (at - points.at(-1)!.at >= POINT_MS) points.push({ at, done })
     },
     snapshot() {
       const perSecond = rate()

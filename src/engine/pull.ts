@@ -1,13 +1,16 @@
 /**
  * One session drained: fetch, gather, commit, acknowledge, overlapping but in this order of promises: no
- * ack before its commit. The next GET is always under way while pages are stored. A GET whose outcome is
- * unknown makes the session dirty: that page will not come again in it, so its 204 proves nothing (R9).
+ * ack before its commit. The next GETs are always under way while pages are stored. A GET whose outcome is
+ * unknown makes the session dirty: that page will not come again in it, so its 204 proves nothing (R9). The
+ * end is when every GET under way has been answered, not the first 204.
  */
 import type { Clock, Random } from '../clock.ts'
 import { aborted } from '../clock.ts'
 import { toPlain } from '../errors.ts'
-import type { IncomingPage, Lease, SessionFacts, Store } from '../store/store.ts'
+import type { Lease, SessionFacts, Store } from '../store/store.ts'
 import type { AckSender } from './acks.ts'
+import { createCommits } from './commits.ts'
+import { createLanes, type Answer } from './lanes.ts'
 import type { ProgressMeter } from './progress.ts'
 import { backoff, KNOWN_OUTCOMES } from './retry.ts'
 import { isOver, makeRoom, type Ceiling } from './settle.ts'
@@ -22,7 +25,12 @@ export interface PullDeps {
   readonly acks: AckSender
   readonly ceiling: Ceiling
   readonly progress: ProgressMeter
-  readonly onPage: () => void
+  /** GETs of one session that the server allows side by side. */
+  readonly lanes: () => number
+  /** Numbers moved; what came is not durable yet. */
+  readonly onProgress: () => void
+  /** Pages are durable. */
+  readonly onCommit: () => void
 }
 
 export interface Drained {
@@ -43,10 +51,6 @@ export interface Drained {
   /** Pages larger than a client may take were all that made it dirty. */
   readonly onlyOversized: boolean
 }
-
-/** One commit: this many records or this many milliseconds, whichever first (R3). */
-const GROUP_RECORDS = 1_000
-const GROUP_MS = 50
 
 /** Faults of GETs in a row before the run gives up (the session is kept). */
 const FAULTS_IN_A_ROW = 4
@@ -97,72 +101,35 @@ export async function drain(deps: PullDeps, first: SessionFacts, outer: AbortSig
     onlyOversized: session.dirty && !lost,
   })
 
-  let group: IncomingPage[] = []
-  let gathered = 0
-  let commitFailure: unknown
-  let committing: Promise<void> | null = null
+  const commits = createCommits({
+    store,
+    lease,
+    clock,
+    signal,
+    session: () => session,
+    onCommitted(committed) {
+      if (committed.acks !== null) acks.add(committed.acks)
+      stuck += committed.unackable
+      accepted += committed.accepted
+      quarantined += committed.quarantined
+      divergent += committed.divergent
+      deps.onCommit()
+    },
+    // The GETs under way are of no use any more.
+    onFailure: () => local.abort(),
+  })
 
-  /** Starts the commit of what was gathered, after the one under way; there is only ever one. */
-  async function startCommit(): Promise<void> {
-    while (committing !== null) await committing
-    if (commitFailure !== undefined) throw commitFailure
-    if (group.length === 0) return
-    const taken = group
-    group = []
-    gathered = 0
-    committing = (async () => {
-      try {
-        const committed = await store.commit(lease, taken, session)
-        if (committed.acks !== null) acks.add(committed.acks)
-        stuck += committed.unackable
-        accepted += committed.accepted
-        quarantined += committed.quarantined
-        divergent += committed.divergent
-        deps.onPage()
-      } catch (error) {
-        commitFailure = error
-        // The GET under way is of no use any more.
-        local.abort()
-      } finally {
-        committing = null
-      }
-    })()
-  }
-
-  /** Everything gathered is stored. */
-  async function commitAll(): Promise<void> {
-    await startCommit()
-    while (committing !== null) await committing
-    if (commitFailure !== undefined) throw commitFailure
-  }
-
-  let timer = false
-  function commitSoon(): void {
-    if (timer) return
-    timer = true
-    void clock
-      .sleep(GROUP_MS, signal)
-      .then(startCommit)
-      .catch(() => undefined)
-      .finally(() => {
-        timer = false
-        if (group.length > 0 && !signal.aborted && commitFailure === undefined) commitSoon()
-      })
-  }
-
-  function take(page: FetchedPage): void {
+  function take(page: FetchedPage, { before, overtaken }: Answer<unknown>): void {
     pages++
     items += page.items.length
     unreadable += page.failed
-    progress.page(page.items.length, page.countLeft)
-    session = {
-      ...session,
-      done: session.done + page.items.length,
-      estimate: page.countLeft === null ? session.estimate : session.done + page.items.length + page.countLeft,
-    }
-    if (page.items.length === 0) return
-    group.push({ items: page.items, suspect: page.suspect })
-    gathered += page.items.length
+    // What the server counts as handed out includes the pages still under way.
+    const left = overtaken || page.countLeft === null ? null : page.countLeft + before * page.items.length
+    progress.page(page.items.length, left)
+    const done = session.done + page.items.length
+    session = { ...session, done, estimate: left === null ? session.estimate : done + left }
+    deps.onProgress()
+    if (page.items.length > 0) commits.add({ items: page.items, suspect: page.suspect })
   }
 
   /** A session hands out each item once (FETCH-3); a server that does not would keep us here for ever. */
@@ -175,88 +142,102 @@ export async function drain(deps: PullDeps, first: SessionFacts, outer: AbortSig
     return known
   }
 
-  async function giveUp(): Promise<Drained> {
-    await commitAll()
-    session = { ...session, dirty: true }
-    lost = true
-    return result('gave-up')
-  }
-
-  type Outcome = { readonly page: FetchedPage | null } | { readonly error: unknown }
-  const fetchNext = (): Promise<Outcome> =>
-    transport.fetchPage(session.id, signal).then(
-      (page) => ({ page }),
-      (error: unknown) => ({ error }),
-    )
-
+  const lanes = createLanes({
+    get: () => transport.fetchPage(session.id, signal),
+    clock,
+    allowed: deps.lanes(),
+    signal,
+  })
+  let end: Drained['end'] | null = null
   let faults = 0
   let empties = 0
   let failedOnly = 0
   let oversized = 0
   let repeats = 0
-  try {
-    let next = fetchNext()
-    for (;;) {
-      const outcome = await next
-      if (outer.aborted) throw aborted()
-      if (commitFailure !== undefined) throw commitFailure
-      if ('error' in outcome) {
-        const error = toPlain(outcome.error)
-        if (error.code === 'session_gone') {
-          await commitAll()
-          return result('gone')
-        }
-        if (!KNOWN_OUTCOMES.has(error.code)) {
-          session = { ...session, dirty: true }
-          lost ||= error.code !== 'page_too_large'
-        }
-        if (error.code === 'page_too_large' && ++oversized < OVERSIZED_IN_A_ROW) {
-          // It was handed out and cannot be taken; the next GET brings the page after it.
-          stuck++
-        } else {
-          const passing = error.code === 'rate_limited' || !KNOWN_OUTCOMES.has(error.code)
-          if (
-            !passing ||
-            error.code === 'request_refused' ||
-            error.code === 'endpoint_wrong' ||
-            ++faults >= FAULTS_IN_A_ROW
-          ) {
-            await commitAll()
-            throw outcome.error
-          }
-          await clock.sleep(backoff(faults, random, error.retryAfterMs), signal)
-        }
-        next = fetchNext()
-        continue
-      }
-      faults = 0
-      oversized = 0
-      const { page } = outcome
-      if (page === null) {
-        await commitAll()
-        return result('drained')
-      }
-      if (isRepeated(page) && ++repeats >= REPEATS) return giveUp()
-      if (page.items.length === 0 && (page.failed === 0 || ++failedOnly >= FAILED_ONLY_IN_A_ROW)) {
-        if (++empties >= EMPTY_IN_A_ROW) return giveUp()
-        await clock.sleep(Math.min(EMPTY_CEILING_MS, EMPTY_FIRST_MS * 2 ** (empties - 1)), signal)
-        next = fetchNext()
-        continue
-      }
-      empties = 0
-      if (page.items.length > 0) failedOnly = 0
-      take(page)
-      deps.onPage()
-      next = fetchNext()
-      const full = isOver(store.counts(), ceiling)
-      if (gathered >= GROUP_RECORDS || full) await startCommit()
-      else commitSoon()
-      if (full) await makeRoom({ store, lease }, ceiling)
+
+  function giveUp(): void {
+    session = { ...session, dirty: true }
+    lost = true
+    end = 'gave-up'
+  }
+
+  /** @throws what ends the drain. */
+  async function fail(failure: unknown, late: boolean): Promise<void> {
+    const error = toPlain(failure)
+    if (error.code === 'session_gone') {
+      end = 'gone'
+      return
     }
+    if (!KNOWN_OUTCOMES.has(error.code)) {
+      session = { ...session, dirty: true }
+      lost ||= error.code !== 'page_too_large'
+    }
+    if (error.code === 'page_too_large' && ++oversized < OVERSIZED_IN_A_ROW) {
+      // It was handed out and cannot be taken; the next GET brings the page after it.
+      stuck++
+      return
+    }
+    if (end !== null) return
+    const passing = error.code === 'rate_limited' || !KNOWN_OUTCOMES.has(error.code)
+    if (
+      !passing ||
+      error.code === 'request_refused' ||
+      error.code === 'endpoint_wrong' ||
+      (!late && ++faults >= FAULTS_IN_A_ROW)
+    ) {
+      await commits.all()
+      throw failure
+    }
+    // A late one is the trouble that the pause is for; only a longer wait is news.
+    if (!late) lanes.pause(backoff(faults, random, error.retryAfterMs))
+    else if (error.retryAfterMs !== undefined) lanes.pause(error.retryAfterMs)
+  }
+
+  /** A page that brings nothing is a passing fault (FETCH-2). */
+  function isEmpty(page: FetchedPage): boolean {
+    if (page.items.length > 0) failedOnly = 0
+    return page.items.length === 0 && (page.failed === 0 || ++failedOnly >= FAILED_ONLY_IN_A_ROW)
+  }
+
+  function waitForMore(late: boolean): void {
+    if (late || end !== null) return
+    if (++empties >= EMPTY_IN_A_ROW) giveUp()
+    else lanes.pause(Math.min(EMPTY_CEILING_MS, EMPTY_FIRST_MS * 2 ** (empties - 1)))
+  }
+
+  async function receive(page: FetchedPage, answer: Answer<unknown>): Promise<void> {
+    if (isRepeated(page) && ++repeats >= REPEATS) return giveUp()
+    if (isEmpty(page)) return waitForMore(answer.late)
+    empties = 0
+    take(page, answer)
+    const full = isOver(store.counts(), ceiling)
+    // Even when there is no room, one page is in hand (R7).
+    if (end === null) lanes.fill(full ? 1 : undefined)
+    await commits.advance(full)
+    if (full) await makeRoom({ store, lease }, ceiling)
+  }
+
+  try {
+    lanes.fill()
+    while (lanes.open > 0) {
+      const answer = await lanes.next()
+      if (outer.aborted) throw aborted()
+      commits.check()
+      if ('error' in answer) await fail(answer.error, answer.late)
+      else {
+        faults = 0
+        oversized = 0
+        if (answer.value === null) end ??= 'drained'
+        else await receive(answer.value, answer)
+      }
+      if (end === null) lanes.fill()
+    }
+    await commits.all()
+    return result(end ?? 'gave-up')
   } finally {
     local.abort()
     outer.removeEventListener('abort', stop)
     // Nothing of this drain may still be writing when the next one begins.
-    while (committing !== null) await committing
+    await commits.idle()
   }
 }

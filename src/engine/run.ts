@@ -26,7 +26,10 @@ export interface RunDeps {
   readonly meet: (server: ServerFacts) => Promise<'known' | 'wiped'>
   readonly onSession: (session: SessionFacts | null) => void
   readonly onAcks: (sender: AckSender) => void
-  readonly onPage: () => void
+  readonly lanes: () => number
+  /** Numbers moved: pages fetched, keys taken. */
+  readonly onProgress: () => void
+  readonly onCommit: () => void
 }
 
 export interface RunResult {
@@ -41,7 +44,7 @@ const SESSIONS_A_RUN = 4
 
 export async function runOnce(deps: RunDeps, signal: AbortSignal): Promise<RunResult> {
   const { store, transport, clock, random, lease, progress } = deps
-  const acks = createAckSender({ store, transport, clock, random, lease, signal, onChange: () => deps.onPage() })
+  const acks = createAckSender({ store, transport, clock, random, lease, signal, onChange: deps.onProgress })
   deps.onAcks(acks)
   for (const row of await store.pendingAcks()) acks.add(row)
   await acks.flush()

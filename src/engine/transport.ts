@@ -119,13 +119,27 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
       body,
       signal: cut.signal,
     }
+    const over = new AbortController()
+    let answered = false
+
+    async function work(): Promise<{ response: HttpResponse; text: string }> {
+      const response = await http(request)
+      answered = true
+      const empty = response.status === 204 || response.status === 202
+      return { response, text: empty ? '' : await response.text(MAX_BODY_BYTES) }
+    }
+
+    /** Rejects when the answer has not begun, or is not complete, in time; cuts the request then. */
+    async function deadline(): Promise<never> {
+      await clock.sleep(timeouts.headers, over.signal)
+      if (answered) await clock.sleep(timeouts.total - timeouts.headers, over.signal)
+      cut.abort()
+      const ms = answered ? timeouts.total : timeouts.headers
+      throw new SyncError('timeout', `The server did not answer within ${Math.round(ms / 1000)} s.`)
+    }
+
     try {
-      const response = await within(timeouts.headers, cut, http(request))
-      const text =
-        response.status === 204 || response.status === 202
-          ? ''
-          : await within(timeouts.total, cut, response.text(MAX_BODY_BYTES))
-      return { response, text }
+      return await Promise.race([work(), deadline()])
     } catch (error) {
       if (outer.aborted) throw aborted()
       if (error instanceof SyncError) throw error
@@ -135,25 +149,8 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
         { cause: error },
       )
     } finally {
+      over.abort()
       outer.removeEventListener('abort', abort)
-    }
-  }
-
-  /** Settles with `work`, or rejects after `ms` and cuts the request. */
-  async function within<T>(ms: number, cut: AbortController, work: Promise<T>): Promise<T> {
-    const stop = new AbortController()
-    const timer = clock.sleep(ms, stop.signal).then(
-      () => {
-        cut.abort()
-        throw new SyncError('timeout', `The server did not answer within ${Math.round(ms / 1000)} s.`)
-      },
-      () => new Promise<never>(() => {}),
-    )
-    try {
-      return await Promise.race([work, timer])
-    } finally {
-      stop.abort()
-      work.catch(() => undefined)
     }
   }
 

@@ -79,7 +79,7 @@ describe('under a rate limit', () => {
 
   it("without one, each commit's keys go at once (R12, FAQ-6.2)", () =>
     inWorld({ contacts: 1_000, delayMs: 40 }, async ({ open, acked }) => {
-      await (await open()).engine.now(60_000)
+      await (await open({ options: { capabilities: { lanes: 1 } } })).engine.now(60_000)
       expect(acked.map((keys) => keys.length)).toEqual(Array.from({ length: 10 }, () => 100))
     }))
 })

@@ -14,7 +14,7 @@ const contactsOf = (from: number, to: number): unknown[] =>
 describe('a run', () => {
   it('is start, then fetch and ack in turn, then 204, each ack no later than one page behind (FAQ-0, FAQ-1.1, FAQ-6.2, FETCH-1, START-1)', () =>
     inWorld({ contacts: 350, delayMs: 100 }, async ({ open, log, acked }) => {
-      const { engine, find } = await open()
+      const { engine, find } = await open({ options: { capabilities: { lanes: 1 } } })
       await engine.now(60_000)
       expect(log).toEqual([
         `${START} -> 201`,

@@ -55,6 +55,8 @@ interface Swarm {
   readonly ackDelayMs: number
   readonly maxDelayMs: number
   readonly ceiling: number
+  /** GETs of one session side by side, at most; the service announces four. */
+  readonly lanes: number
 }
 
 const CHAOS_MS = 60_000
@@ -74,6 +76,7 @@ function draw(random: () => number): Swarm {
     ackDelayMs: pick(0, 0, 500, 20_000),
     maxDelayMs: pick(1, 20, 400, 5_000),
     ceiling: pick(5, 40, 100_000),
+    lanes: pick(1, 4),
   }
 }
 
@@ -166,7 +169,7 @@ export async function simulate(seed: number): Promise<Outcome> {
       http: network.http,
       clock: tabClock,
       random: seededRandom(ids),
-      options: { ceiling: { records: swarm.ceiling }, rate: 0 },
+      options: { ceiling: { records: swarm.ceiling }, rate: 0, capabilities: swarm.lanes === 1 ? { lanes: 1 } : {} },
     })
     tab.process.ready.catch((error: unknown) => {
       if (tab.alive) fail(`a tab could not open: ${String(error)}`)
