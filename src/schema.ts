@@ -223,7 +223,7 @@ export function toPlainSchema({ version, collections }: Schema, packaged: boolea
     if (packaged && (validate !== undefined || typeof key === 'function'))
       throw new SyncError(
         'schema_needs_worker',
-        `"${name}" has a validator or a key function, which need a worker of your own: startWorker({schema}) of "tidegate/worker", given as createSync({worker}).`,
+        `"${name}" has a validator or a key function; give createSync a worker of your own, with startWorker({schema}) of "tidegate/worker".`,
       )
     return [name, { options: { key: typeof key === 'function' ? null : key, indexes } }] as const
   })

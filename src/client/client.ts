@@ -87,11 +87,11 @@ export function createClient<const C extends Collections>(
   function receive(message: ToPage): void {
     switch (message.kind) {
       case 'status':
-        return status.set(message.status)
+        return status.set(message.value)
       case 'history':
-        return history.set({ sessions: message.sessions })
+        return history.set(message.value)
       case 'quarantine':
-        return quarantine.set({ count: message.count, items: message.items })
+        return quarantine.set(message.value)
       case 'token':
         return void desk.ask(message.request, message.reason)
       case 'token-cancel':

@@ -52,7 +52,7 @@ function createBuilder<T, S>(query: Query, link: Link): QueryBuilder<T, S> {
       const where: Record<string, Condition> = { ...query.where }
       for (const [field, condition] of Object.entries(conditions)) {
         if (condition === undefined) continue
-        if (Object.hasOwn(where, field)) bad(`where names "${field}" twice; put both conditions into one`)
+        if (Object.hasOwn(where, field)) bad(`where names "${field}" twice; make one condition of both`)
         where[field] = plain(condition, field) as Condition
       }
       return next({ where })
@@ -67,8 +67,8 @@ function createBuilder<T, S>(query: Query, link: Link): QueryBuilder<T, S> {
     live: () => createLiveQuery<S>(query, link),
     columns() {
       const { select, order, limit, afterRow } = query
-      if (select === undefined) return bad('columns needs select: the names of numeric fields')
-      if ((order ?? limit ?? afterRow) !== undefined) bad('columns have no order; leave out orderBy, limit and after')
+      if (select === undefined || (order ?? limit ?? afterRow) !== undefined)
+        return bad('columns needs select, with numeric fields, and no orderBy, limit or after')
       return createColumnFeed(query, select as ReadonlyArray<keyof S & string>, link)
     },
   }

@@ -123,16 +123,12 @@ export function connect({ spawn, request, clock, receive, ended }: ConnectDeps):
     return new Promise<T>((resolve, reject) => {
       stop = reject
       work.then(resolve, stop)
-      if (end !== null) return stop(end)
-      if (signal?.aborted === true) return stop(aborted())
+      if (end !== null) stop(end)
+      if (signal?.aborted === true) stop(aborted())
       waiting.add(stop)
       signal?.addEventListener('abort', () => stop(aborted()), { signal: over.signal })
-      if (timeout === Infinity) return
-      later(
-        timeout,
-        () => stop(new SyncError('timeout', `${what} got no answer within ${timeout / 1000} seconds.`)),
-        over.signal,
-      )
+      const late = (): void => stop(new SyncError('timeout', `${what} got no answer within ${timeout / 1000} seconds.`))
+      if (timeout < Infinity) later(timeout, late, over.signal)
     }).finally(() => {
       waiting.delete(stop)
       over.abort()

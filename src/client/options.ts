@@ -31,9 +31,9 @@ export function openRequest<C extends Collections>(options: SyncOptions<C>, base
   } = options
   for (const option of Object.keys(unknown)) check(false, `there is no option "${option}"`)
   check(isObject(schema), 'schema must be what defineSchema() returned')
-  check(isText(name), 'name must be a string: what your app calls this database')
-  check(account === null || isText(account), 'account must be a string: whose data this is; null without accounts')
-  check(isFunction(token), 'token must be a function that gives a token')
+  check(isText(name), 'name must be a string')
+  check(account === null || isText(account), 'account must be a string, or null for an app without accounts')
+  check(isFunction(token), 'token must be a function')
   check(worker === undefined || isFunction(worker) || isObject(worker), 'worker must be a Worker or a function')
   check(log === undefined || isFunction(log), 'log must be a function')
   for (const [option, value] of Object.entries({ capabilities, timeouts, ceiling }))
@@ -61,7 +61,7 @@ function address(endpoint: unknown, base: string): string {
   const url = isText(endpoint) && URL.canParse(endpoint, base) ? new URL(endpoint, base) : null
   check(
     url !== null && /^https?:$/.test(url.protocol) && url.username + url.password + url.search + url.hash === '',
-    'endpoint must be the http(s) address of the sync service, without user, password, "?" and "#"',
+    'endpoint must be an http(s) address without user, password, "?" and "#"',
   )
   return url.href.replace(/\/+$/, '')
 }

@@ -129,13 +129,7 @@ function merge(rows: readonly WireRow[], coming: readonly WireRow[], compare: Co
   return merged.concat(rows.slice(from))
 }
 
-/** Whether two values parsed from JSON are the same. */
+/** Whether two values that came from JSON are the same; fields in another order count as a change. */
 function sameJson(a: unknown, b: unknown): boolean {
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return Object.is(a, b)
-  const fields = Object.keys(a)
-  return (
-    Array.isArray(a) === Array.isArray(b) &&
-    fields.length === Object.keys(b).length &&
-    fields.every((field) => Object.hasOwn(b, field) && sameJson(a[field as keyof typeof a], b[field as keyof typeof b]))
-  )
+  return JSON.stringify(a) === JSON.stringify(b)
 }

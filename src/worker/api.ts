@@ -61,9 +61,12 @@ export interface WireRow {
 /** Stream messages, worker to page. A `batch` closes a consistent step when `last` is true. */
 export type ToPage =
   | { readonly kind: 'hello' }
-  | { readonly kind: 'status'; readonly status: Status }
-  | { readonly kind: 'history'; readonly sessions: readonly SessionRecord[] }
-  | { readonly kind: 'quarantine'; readonly count: number; readonly items: readonly QuarantinedItem[] }
+  | { readonly kind: 'status'; readonly value: Status }
+  | { readonly kind: 'history'; readonly value: { readonly sessions: readonly SessionRecord[] } }
+  | {
+      readonly kind: 'quarantine'
+      readonly value: { readonly count: number; readonly items: readonly QuarantinedItem[] }
+    }
   | { readonly kind: 'token'; readonly request: number; readonly reason: TokenReason }
   | { readonly kind: 'token-cancel'; readonly request: number }
   | { readonly kind: 'log'; readonly level: LogLevel; readonly event: string; readonly fields: LogFields | undefined }

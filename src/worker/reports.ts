@@ -35,7 +35,7 @@ export function createReports({ store, clock, status, send }: ReportDeps): Repor
 
   function sendStatus(): void {
     shown = status.current
-    send({ kind: 'status', status: shown })
+    send({ kind: 'status', value: shown })
   }
 
   function onStatus(next: Status): void {
@@ -55,8 +55,8 @@ export function createReports({ store, clock, status, send }: ReportDeps): Repor
   }
 
   async function sendList(what: Followed): Promise<void> {
-    if (what === 'quarantine') send({ kind: 'quarantine', ...(await store.quarantine.list(QUARANTINE_SHOWN)) })
-    else send({ kind: 'history', sessions: (await store.history()).map(({ n: _n, ...session }) => session) })
+    if (what === 'quarantine') send({ kind: what, value: await store.quarantine.list(QUARANTINE_SHOWN) })
+    else send({ kind: what, value: { sessions: (await store.history()).map(({ n: _n, ...session }) => session) } })
   }
 
   function listSoon(): void {

@@ -185,15 +185,15 @@ describe('status, history and quarantine', () => {
     sync.status.subscribe(heard)
     expect(sync.status.getSnapshot()).toMatchObject({ phase: 'starting', deviceId: null })
     await sync.ready
-    fake.send({ kind: 'status', status: draining })
+    fake.send({ kind: 'status', value: draining })
     await fake.delivered()
     expect(sync.status.getSnapshot()).toEqual(draining)
     expect(heard).toHaveBeenCalledOnce()
   })
 
   it.each<['history' | 'quarantine', ToPage, object]>([
-    ['history', { kind: 'history', sessions: [] }, { sessions: [] }],
-    ['quarantine', { kind: 'quarantine', count: 3, items: [] }, { count: 3, items: [] }],
+    ['history', { kind: 'history', value: { sessions: [] } }, { sessions: [] }],
+    ['quarantine', { kind: 'quarantine', value: { count: 3, items: [] } }, { count: 3, items: [] }],
   ])('%s is followed only while somebody looks', async (what, message, shown) => {
     const { fake, sync } = setUp()
     await sync.ready
@@ -225,7 +225,7 @@ describe('status, history and quarantine', () => {
     await sync.ready
     const live = sync.city.live()
     live.subscribe(() => undefined)
-    fake.send({ kind: 'status', status: draining })
+    fake.send({ kind: 'status', value: draining })
     await fake.delivered()
     fake.fire('error', 'boom')
     const { progress: _progress, ...facts } = draining as Status & { progress: unknown }

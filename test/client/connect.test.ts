@@ -182,7 +182,7 @@ describe('the death of the worker', () => {
   it('silences the port', async () => {
     const { fake, connection, received } = setUp()
     await connection.opened
-    fake.send({ kind: 'history', sessions: [] })
+    fake.send({ kind: 'history', value: { sessions: [] } })
     fake.fire('error')
     await fake.delivered()
     expect(received).toEqual([])

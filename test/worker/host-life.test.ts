@@ -203,7 +203,7 @@ describe('errors', () => {
     port.close()
     await host.open(request, inside)
     expect(await host.now(20_000)).toEqual(fine)
-    const told = fromWorker.flatMap((message) => (message.kind === 'status' ? [message.status] : []))
+    const told = fromWorker.flatMap((message) => (message.kind === 'status' ? [message.value] : []))
     expect(told).toContainEqual(
       expect.objectContaining({
         phase: 'waiting',

@@ -109,12 +109,12 @@ describe('opening', () => {
       error: { code: 'storage_closed' },
     })
     expect(await open()).toEqual({ ok: true, value: null })
-    await vi.waitFor(() => expect(of('status').at(-1)?.status.deviceId).toBeTruthy())
+    await vi.waitFor(() => expect(of('status').at(-1)?.value.deviceId).toBeTruthy())
     expect(messages[0]).toEqual({ kind: 'hello' })
-    expect(messages[1]).toMatchObject({ kind: 'status', status: { phase: expect.any(String) as string } })
+    expect(messages[1]).toMatchObject({ kind: 'status', value: { phase: expect.any(String) as string } })
     expect(await api.count({ collection: 'contact', where: {} })).toEqual({ ok: true, value: 0 })
     await vi.waitFor(() =>
-      expect(of('status').at(-1)?.status.storage).toEqual({ mode: 'persistent', usage: 5, quota: 50 }),
+      expect(of('status').at(-1)?.value.storage).toEqual({ mode: 'persistent', usage: 5, quota: 50 }),
     )
   })
 
@@ -201,11 +201,11 @@ describe('calls', () => {
     expect(await api.count({ collection: 'contact', where: { n: { lt: 100 } } })).toEqual({ ok: true, value: 100 })
     send({ kind: 'follow', what: 'history', on: true })
     await vi.waitFor(() =>
-      expect(of('history').at(-1)?.sessions.at(-1)).toMatchObject({ outcome: 'clean', items: 250 }),
+      expect(of('history').at(-1)?.value.sessions.at(-1)).toMatchObject({ outcome: 'clean', items: 250 }),
     )
-    expect(of('history').at(-1)?.sessions.at(-1)).not.toHaveProperty('n')
+    expect(of('history').at(-1)?.value.sessions.at(-1)).not.toHaveProperty('n')
     await api.close()
-    await vi.waitFor(() => expect(of('status').at(-1)?.status.phase).toBe('closed'))
+    await vi.waitFor(() => expect(of('status').at(-1)?.value.phase).toBe('closed'))
   })
 
   it('restart() wipes and downloads anew; streams begin anew (R23)', async () => {
@@ -215,7 +215,7 @@ describe('calls', () => {
     await api.now(10_000)
     send({ kind: 'open-stream', stream: 1, mode: 'live', query: { collection: 'contact', where: {} } })
     await vi.waitFor(() => expect(of('rows').flatMap(({ rows }) => rows)).toHaveLength(30))
-    const device = of('status').at(-1)?.status.deviceId
+    const device = of('status').at(-1)?.value.deviceId
     const before = of('rows').length
     expect(await api.restart()).toEqual({ ok: true, value: null })
     expect(await api.now(10_000)).toEqual({ ok: true, value: null })
@@ -227,7 +227,7 @@ describe('calls', () => {
       ).toHaveLength(30),
     )
     expect(of('rows')[before]).toMatchObject({ reset: true })
-    await vi.waitFor(() => expect(of('status').at(-1)?.status.deviceId).not.toBe(device))
+    await vi.waitFor(() => expect(of('status').at(-1)?.value.deviceId).not.toBe(device))
   })
 
   it('the page can call what the worker offers and nothing else (F49)', async () => {
@@ -332,7 +332,7 @@ describe('the token', () => {
     expect(of('token')[0]).toEqual({ kind: 'token', request: 1, reason: 'start' })
     send({ kind: 'token-failed', request: 1, message: 'logged out' })
     await vi.waitFor(() => {
-      const { status } = of('status').at(-1) ?? {}
+      const status = of('status').at(-1)?.value
       expect(status).toMatchObject({
         error: { code: 'token_failed', message: expect.stringContaining('logged out') as string },
       })
@@ -351,7 +351,7 @@ describe('the token', () => {
     factory.deleteDatabase(info?.name ?? '')
     await vi.waitFor(() => expect(of('token-cancel')).toEqual([{ kind: 'token-cancel', request: 1 }]))
     await vi.waitFor(() =>
-      expect(of('status').at(-1)?.status).toMatchObject({ phase: 'stopped', error: { code: 'storage_closed' } }),
+      expect(of('status').at(-1)?.value).toMatchObject({ phase: 'stopped', error: { code: 'storage_closed' } }),
     )
   })
 })

@@ -61,7 +61,7 @@ describe('reports', () => {
     }
     await run(1_000)
     expect(statuses()).toBeLessThanOrEqual(3 + 7)
-    expect(sent.at(-1)).toMatchObject({ kind: 'status', status: { pendingAcks: 50 } })
+    expect(sent.at(-1)).toMatchObject({ kind: 'status', value: { pendingAcks: 50 } })
   })
 
   it('tell history and quarantine only while somebody looks (R38)', async () => {
@@ -80,7 +80,7 @@ describe('reports', () => {
     reports.follow('quarantine', true)
     await run(4_100)
     expect(lists()).toEqual(['history', 'history', 'quarantine'])
-    expect(sent.at(-1)).toMatchObject({ kind: 'quarantine', count: 300, limit: 200 })
+    expect(sent.at(-1)).toMatchObject({ kind: 'quarantine', value: { count: 300, limit: 200 } })
   })
 
   it('end with a last word, and then are silent', async () => {
@@ -88,7 +88,7 @@ describe('reports', () => {
     set({ pendingAcks: 1 })
     reports.close()
     const { length } = sent
-    expect(sent.at(-1)).toMatchObject({ kind: 'status', status: { pendingAcks: 1 } })
+    expect(sent.at(-1)).toMatchObject({ kind: 'status', value: { pendingAcks: 1 } })
     set({ phase: 'idle' })
     await run(5_000)
     expect(sent).toHaveLength(length)
