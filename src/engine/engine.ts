@@ -5,7 +5,7 @@
 import type { Clock, Random } from '../clock.ts'
 import { toPlain } from '../errors.ts'
 import type { Log } from '../log.ts'
-import type { Capabilities } from '../protocol/capabilities.ts'
+import { readCapabilities, type Capabilities } from '../protocol/capabilities.ts'
 import type { Lease, SessionFacts, Store } from '../store/store.ts'
 import type { Channel } from './channel.ts'
 import { createStatusBoard, type StatusBoard, type StorageInfo } from './facts.ts'
@@ -97,6 +97,13 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
     timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
   })
 
+  /** What the server announced, unless the app said otherwise (R12, R13). */
+  function heed(capabilities: Capabilities | null): void {
+    if (options.rate === null && options.capabilities.rate === undefined && capabilities?.rate !== undefined)
+      rate.set(capabilities.rate)
+    lanes = options.capabilities.lanes ?? capabilities?.lanes ?? 1
+  }
+
   const loop = createLeaderLoop({
     store,
     clock,
@@ -116,11 +123,7 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
           store,
           held,
           () => wipe(held),
-          ({ capabilities }) => {
-            if (options.rate === null && options.capabilities.rate === undefined && capabilities?.rate !== undefined)
-              rate.set(capabilities.rate)
-            lanes = options.capabilities.lanes ?? capabilities?.lanes ?? 1
-          },
+          ({ capabilities }) => heed(capabilities),
         ),
       }
     },
@@ -247,6 +250,9 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
       lease = held
       board.setFacts({ role: 'leader' })
       try {
+        // A session left over is drained without a start that would announce it again.
+        const known = await store.device.sync().catch(() => null)
+        heed(readCapabilities(known?.capabilities ?? null))
         return await loop.lead(held, signal)
       } finally {
         lease = null

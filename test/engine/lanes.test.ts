@@ -121,6 +121,20 @@ describe('the lanes of a session', () => {
         expect(new Set(server.handedOut).size).toBe(server.handedOut.length)
       }))
 
+  it('and the rate are known to a session that goes on after a restart: what was announced is kept (R12, R13)', () =>
+    inLanes({ pages: 200, announce: FOUR, ms: () => 50 }, async ({ open, until, clock }, server) => {
+      const first = await open({ options: { rate: null } })
+      await until(() => server.handedOut.length > 20)
+      first.kill()
+      const before = clock.monotonic()
+      const second = await open({ options: { rate: null } })
+      await until(() => server.handedOut.length === 200)
+      expect(server.starts).toBe(1)
+      expect(clock.monotonic() - before).toBeLessThan(5_000)
+      await second.engine.now(60_000)
+      expect(await second.ids()).toHaveLength(200 * ITEMS)
+    }))
+
   it('bring a hundred pages over a slow line in at most 0.40 of the time of one (R13, issue 3)', async () => {
     const times: number[] = []
     for (const lanes of [1, 4])

@@ -6,6 +6,7 @@
 import { canonicalId } from '../../src/keys.ts'
 import { compileQuery } from '../../src/query.ts'
 import { collection, defineSchema } from '../../src/schema.ts'
+import type { Http } from '../../src/engine/transport.ts'
 import type { Fault } from '../support/network.ts'
 import { createNetwork } from '../support/network.ts'
 import { createMachine, startProcess, type Process } from '../support/device.ts'
@@ -41,6 +42,8 @@ export interface Outcome {
   readonly virtualMs: number
   readonly kills: number
   readonly requests: number
+  /** The most GETs of one tab under way at once. */
+  readonly lanes: number
   readonly trace: readonly string[]
 }
 
@@ -65,7 +68,7 @@ const HEAL_MS = 600_000
 function draw(random: () => number): Swarm {
   const pick = <T>(...of: readonly T[]): T => of[Math.floor(random() * of.length)]!
   const kinds = (['lost-request', 'lost-answer', 'cut', 'status'] as const).filter(() => random() < 0.6)
-  return {
+  const swarm = {
     faults: kinds.length === 0 ? 0 : pick(0, 0.05, 0.2, 0.4),
     kinds,
     kill: pick(0, 0, 0.001, 0.004, 0.01),
@@ -78,6 +81,9 @@ function draw(random: () => number): Swarm {
     ceiling: pick(5, 40, 100_000),
     lanes: pick(1, 4),
   }
+  if (swarm.lanes === 1) return swarm
+  // Lanes open when there is something to gain: many pages on a slow line.
+  return { ...swarm, pageSize: pick(1, 2, 3), things: pick(30, 60, 120), maxDelayMs: pick(60, 400, 2_000) }
 }
 
 export async function simulate(seed: number): Promise<Outcome> {
@@ -95,6 +101,7 @@ export async function simulate(seed: number): Promise<Outcome> {
   let healing = false
   let kills = 0
   let requests = 0
+  let lanes = 0
   let violation: string | null = null
   const fail = (what: string): void => {
     violation ??= what
@@ -163,10 +170,17 @@ export async function simulate(seed: number): Promise<Outcome> {
         return fault
       },
     })
+    let gets = 0
+    const http: Http = async (request) => {
+      if (request.method !== 'GET') return network.http(request)
+      gets++
+      lanes = Math.max(lanes, gets)
+      return network.http(request).finally(() => gets--)
+    }
     tab.process = startProcess({
       machine,
       schema,
-      http: network.http,
+      http,
       clock: tabClock,
       random: seededRandom(ids),
       options: { ceiling: { records: swarm.ceiling }, rate: 0, capabilities: swarm.lanes === 1 ? { lanes: 1 } : {} },
@@ -239,6 +253,7 @@ export async function simulate(seed: number): Promise<Outcome> {
     virtualMs: scheduler.now,
     kills,
     requests,
+    lanes,
     trace,
   }
 

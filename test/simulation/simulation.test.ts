@@ -23,15 +23,16 @@ it.runIf(only === undefined)(
   'promises 1, 2, 4, 5, 10: devices converge under drops, kills and late acks',
   { timeout: 600_000 },
   async () => {
-    const totals = { schedules: 0, steps: 0, kills: 0, requests: 0 }
+    const totals = { schedules: 0, steps: 0, kills: 0, requests: 0, withLanes: 0 }
     const seeds = [...(corpus as number[]), ...Array.from({ length: count }, (_, at) => at + 1)]
     for (const seed of seeds) {
-      const { violation, steps, kills, requests } = await simulate(seed)
+      const { violation, steps, kills, requests, lanes } = await simulate(seed)
       expect(violation, `seed ${seed}; replay with: SEED=${seed} npm run simulate`).toBeNull()
       totals.schedules++
       totals.steps += steps
       totals.kills += kills
       totals.requests += requests
+      if (lanes > 2) totals.withLanes++
     }
     // oxlint-disable-next-line no-console -- the counts are the evidence
     console.log('simulation', totals)
