@@ -1,11 +1,11 @@
 /**
- * The disk format: one IndexedDB database per (name, endpoint, account), opened twice with the same schema.
- * The *strict* connection serves page commits and everything an ack depends on, the *relaxed* one settling
- * and reading (R6; durability is a property of a Dexie instance). Neither re-opens by itself: after a delete
- * by another tab that would silently create an empty database.
+ * The disk format: one IndexedDB database per (name, endpoint, account). Dexie opens, upgrades and writes it,
+ * strictly; where time counts, `native` uses the same connection and names each transaction's durability (R6).
+ * It does not re-open by itself: after a delete by another tab that would silently create an empty database.
  */
 import { Dexie, type Table } from 'dexie'
 import { SyncError } from '../errors.ts'
+import { createNative, type Native } from './native.ts'
 import { compileSchema, schemaHash, type CollectionSpec, type Schema } from '../schema.ts'
 import {
   indexPath,
@@ -15,30 +15,25 @@ import {
   type InboxRow,
   type MetaRow,
   type QuarantineRow,
-  type TableRow,
   type Tombstone,
   type TypeAndId,
 } from './rows.ts'
 import { upgrade } from './upgrade.ts'
 
-export interface Connection {
+export interface Database {
   readonly dexie: Dexie
+  readonly native: Native
   readonly meta: Table<MetaRow, string>
   readonly inbox: Table<InboxRow, number>
   readonly acks: Table<AckRow, number>
   readonly tombstones: Table<Tombstone, TypeAndId>
   readonly quarantine: Table<QuarantineRow, TypeAndId>
   readonly history: Table<HistoryRow, number>
-  /** The table of a collection. */
-  readonly rows: (type: string) => Table<TableRow, string>
-}
-
-export interface Database {
-  readonly strict: Connection
-  readonly relaxed: Connection
   readonly specs: ReadonlyMap<string, CollectionSpec>
   readonly schemaVersion: number
   readonly schemaHash: string
+  /** Makes key ranges for native requests. */
+  readonly range: typeof IDBKeyRange
   readonly close: () => void
 }
 
@@ -75,50 +70,48 @@ export async function openDatabase(
     )
   const specs = compileSchema(schema)
   const hash = `${schema.version}:${schemaHash(schema)}`
-  const options = {
+  const dexie = new Dexie(name, {
     indexedDB: withoutPatching(deps.indexedDB, schema.version),
     IDBKeyRange: deps.IDBKeyRange,
     autoOpen: false,
-    cache: 'disabled' as const,
-  }
-  const strict = new Dexie(name, { ...options, chromeTransactionDurability: 'strict' })
-  const relaxed = new Dexie(name, { ...options, chromeTransactionDurability: 'relaxed' })
+    cache: 'disabled',
+    chromeTransactionDurability: 'strict',
+  })
   const stores = {
     ...FIXED_STORES,
     ...Object.fromEntries([...specs.values()].map((spec) => [tableName(spec.name), tableSpec(spec)])),
   }
-  for (const dexie of [strict, relaxed]) {
-    dexie
-      .version(schema.version)
-      .stores(stores)
-      .upgrade((tx) => upgrade(tx, specs, { version: schema.version, hash }))
-    dexie.on('versionchange', () => {
-      strict.close()
-      relaxed.close()
-      onClose('versionchange')
-      // Dexie's own handler would write to the console.
-      return false
-    })
-    dexie.on('close', () => onClose('closed'))
-  }
+  dexie
+    .version(schema.version)
+    .stores(stores)
+    .upgrade((tx) => upgrade(tx, specs, { version: schema.version, hash }))
+  dexie.on('versionchange', () => {
+    dexie.close()
+    onClose('versionchange')
+    // Dexie's own handler would write to the console.
+    return false
+  })
+  dexie.on('close', () => onClose('closed'))
   try {
-    await strict.open()
-    await relaxed.open()
+    await dexie.open()
   } catch (error) {
-    strict.close()
-    relaxed.close()
+    dexie.close()
     throw storageError(error)
   }
   return {
-    strict: connection(strict),
-    relaxed: connection(relaxed),
+    dexie,
+    native: createNative(dexie),
+    meta: dexie.table('meta'),
+    inbox: dexie.table('inbox'),
+    acks: dexie.table('acks'),
+    tombstones: dexie.table('tombstones'),
+    quarantine: dexie.table('quarantine'),
+    history: dexie.table('history'),
     specs,
     schemaVersion: schema.version,
     schemaHash: hash,
-    close: () => {
-      strict.close()
-      relaxed.close()
-    },
+    range: deps.IDBKeyRange,
+    close: () => dexie.close(),
   }
 }
 
@@ -136,19 +129,6 @@ function withoutPatching(factory: IDBFactory, schemaVersion: number): IDBFactory
     deleteDatabase: (name) => factory.deleteDatabase(name),
     databases: () => factory.databases(),
     cmp: (a, b) => factory.cmp(a, b),
-  }
-}
-
-function connection(dexie: Dexie): Connection {
-  return {
-    dexie,
-    meta: dexie.table('meta'),
-    inbox: dexie.table('inbox'),
-    acks: dexie.table('acks'),
-    tombstones: dexie.table('tombstones'),
-    quarantine: dexie.table('quarantine'),
-    history: dexie.table('history'),
-    rows: (type) => dexie.table(tableName(type)),
   }
 }
 

@@ -44,7 +44,7 @@ export interface Device {
 }
 
 export function createDevice(database: Database, random: Random): Device {
-  const { strict, relaxed } = database
+  const { dexie, meta } = database
 
   const freshIdentity = (epoch: number): Identity => ({
     key: 'identity',
@@ -56,74 +56,74 @@ export function createDevice(database: Database, random: Random): Device {
     serverEpoch: null,
   })
 
-  async function readSync(connection: typeof strict): Promise<SyncRow> {
-    return ((await connection.meta.get('sync')) as SyncRow | undefined) ?? NOTHING_YET
+  async function readSync(): Promise<SyncRow> {
+    return ((await meta.get('sync')) as SyncRow | undefined) ?? NOTHING_YET
   }
 
   return {
     open: () =>
-      strict.dexie.transaction('rw', strict.meta, async () => {
-        const known = (await strict.meta.get('identity')) as Identity | undefined
+      dexie.transaction('rw', meta, async () => {
+        const known = (await meta.get('identity')) as Identity | undefined
         if (known !== undefined) {
           checkSchema(known, database)
           return known
         }
         const identity = freshIdentity(0)
-        await strict.meta.bulkPut([identity, { key: 'log', head: 0, mark: 0, seen: 0, base: 0 }])
+        await meta.bulkPut([identity, { key: 'log', head: 0, mark: 0, seen: 0, base: 0 }])
         return identity
       }),
-    identity: () => readIdentity(relaxed),
+    identity: () => readIdentity(database),
     takeEpoch: () =>
-      strict.dexie.transaction('rw', strict.meta, async () => {
-        const identity = await readIdentity(strict)
+      dexie.transaction('rw', meta, async () => {
+        const identity = await readIdentity(database)
         checkSchema(identity, database)
         const epoch = identity.epoch + 1
-        await strict.meta.put({ ...identity, epoch })
+        await meta.put({ ...identity, epoch })
         return { device: identity.device, epoch }
       }),
     session: async () => {
-      const row = (await relaxed.meta.get('session')) as SessionRow | undefined
+      const row = (await meta.get('session')) as SessionRow | undefined
       if (row === undefined) return null
       const { key: _key, ...session } = row
       return session
     },
     setSession: (lease, session) =>
-      relaxed.dexie.transaction('rw', relaxed.meta, async () => {
-        await checkLease(relaxed, database, lease)
-        if (session === null) await relaxed.meta.delete('session')
-        else await relaxed.meta.put({ key: 'session', ...session })
+      dexie.transaction('rw', meta, async () => {
+        await checkLease(database, lease)
+        if (session === null) await meta.delete('session')
+        else await meta.put({ key: 'session', ...session })
       }),
-    sync: () => readSync(relaxed),
+    sync: readSync,
     updateSync: (lease, change) =>
-      relaxed.dexie.transaction('rw', relaxed.meta, async () => {
-        await checkLease(relaxed, database, lease)
-        const next = { ...(await readSync(relaxed)), ...change }
-        await relaxed.meta.put(next)
+      dexie.transaction('rw', meta, async () => {
+        await checkLease(database, lease)
+        const next = { ...(await readSync()), ...change }
+        await meta.put(next)
         return next
       }),
     setPaused: (paused) =>
-      strict.dexie.transaction('rw', strict.meta, async () => {
-        await strict.meta.put({ ...(await readSync(strict)), paused })
+      dexie.transaction('rw', meta, async () => {
+        await meta.put({ ...(await readSync()), paused })
       }),
     setServer: (lease, { account, serverEpoch, capabilities }) =>
-      relaxed.dexie.transaction('rw', relaxed.meta, async () => {
-        const identity = await checkLease(relaxed, database, lease)
-        await relaxed.meta.put({
+      dexie.transaction('rw', meta, async () => {
+        const identity = await checkLease(database, lease)
+        await meta.put({
           ...identity,
           account: account ?? identity.account,
           serverEpoch: serverEpoch ?? identity.serverEpoch,
         })
-        if (capabilities !== undefined) await relaxed.meta.put({ ...(await readSync(relaxed)), capabilities })
+        if (capabilities !== undefined) await meta.put({ ...(await readSync()), capabilities })
       }),
     wipe: (lease) =>
-      strict.dexie.transaction('rw', strict.dexie.tables, async () => {
-        const { epoch } = await checkLease(strict, database, lease)
-        const log = await readLog(strict)
-        const { paused, started } = await readSync(strict)
-        for (const table of strict.dexie.tables) await table.clear()
+      dexie.transaction('rw', dexie.tables, async () => {
+        const { epoch } = await checkLease(database, lease)
+        const log = await readLog(database)
+        const { paused, started } = await readSync()
+        for (const table of dexie.tables) await table.clear()
         const identity = freshIdentity(epoch)
         // The sequence goes on, so that what other tabs still hold in memory lies at or below the mark and counts for nothing.
-        await strict.meta.bulkPut([
+        await meta.bulkPut([
           identity,
           { key: 'log', head: log.head, mark: log.head, seen: log.head, base: log.head },
           { ...NOTHING_YET, paused, started },

@@ -3,7 +3,8 @@
  * that this build understands it, and, for the engine's own writes, that no other leader has taken over.
  */
 import { SyncError } from '../errors.ts'
-import { schemaConflict, type Connection, type Database } from './database.ts'
+import { schemaConflict, type Database } from './database.ts'
+import { result, type Stores } from './native.ts'
 import type { Identity, LogRow } from './rows.ts'
 
 /** The right to write as the leader: void as soon as the stored epoch or device differs. */
@@ -12,9 +13,23 @@ export interface Lease {
   readonly epoch: number
 }
 
-/** Reads the identity inside the current transaction and refuses if the lease is void. */
-export async function checkLease(connection: Connection, database: Database, lease: Lease): Promise<Identity> {
-  const identity = await readIdentity(connection)
+/** Reads the identity inside the current Dexie transaction and refuses if the lease is void. */
+export async function checkLease(database: Database, lease: Lease): Promise<Identity> {
+  return allowed(await readIdentity(database), database, lease)
+}
+
+/** What a native engine write reads first, in one go; refuses if the lease is void. */
+export async function readAsLeader(stores: Stores, database: Database, lease: Lease): Promise<LogRow> {
+  const meta = stores('meta')
+  const [identity, log] = await Promise.all([
+    result<Identity | undefined>(meta.get('identity')),
+    result<LogRow | undefined>(meta.get('log')),
+  ])
+  allowed(identity ?? vanished(), database, lease)
+  return log ?? vanished()
+}
+
+function allowed(identity: Identity, database: Database, lease: Lease): Identity {
   checkSchema(identity, database)
   if (identity.device !== lease.device)
     throw new SyncError(
@@ -25,17 +40,17 @@ export async function checkLease(connection: Connection, database: Database, lea
   return identity
 }
 
-export async function readIdentity(connection: Connection): Promise<Identity> {
-  const identity = (await connection.meta.get('identity')) as Identity | undefined
+export async function readIdentity({ meta }: Database): Promise<Identity> {
+  const identity = (await meta.get('identity')) as Identity | undefined
   return identity ?? vanished()
 }
 
-export async function readLog(connection: Connection): Promise<LogRow> {
-  const log = (await connection.meta.get('log')) as LogRow | undefined
+export async function readLog({ meta }: Database): Promise<LogRow> {
+  const log = (await meta.get('log')) as LogRow | undefined
   return log ?? vanished()
 }
 
-function vanished(): never {
+export function vanished(): never {
   throw new SyncError('storage_closed', 'The stored data has vanished under this tab; reload the page.')
 }
 

@@ -6,12 +6,13 @@
  */
 import type { WireItem } from '../protocol/queue.ts'
 import type { Database } from './database.ts'
-import type { InboxRow, LogRow } from './rows.ts'
+import { tableName, type InboxRow, type LogRow, type QuarantineRow, type TableRow, type Tombstone } from './rows.ts'
 import type { SessionFacts } from './device.ts'
 import { own, type Row } from '../schema.ts'
-import { checkLease, readLog, type Lease } from './guard.ts'
+import { readAsLeader, vanished, type Lease } from './guard.ts'
 import { bodyOf, classify, reclassify, recordKey, type StoredItem } from './item.ts'
-import type { LoadedRow, Overlay } from './overlay.ts'
+import { result } from './native.ts'
+import type { Known, LoadedRow, Overlay } from './overlay.ts'
 
 /** A larger page becomes several rows of one commit, so that settling stays small (R1). */
 export const RECORDS_PER_ROW = 100
@@ -35,150 +36,204 @@ export interface Committed {
 }
 
 export interface Inbox {
+  /** Looks up what the disk knows of a page's records, so that its commit need not wait for that. */
+  prepare(page: IncomingPage): void
   commit(lease: Lease, pages: readonly IncomingPage[], session: SessionFacts): Promise<Committed>
   /** Rows this worker has not read yet, with the log as of the same instant. */
   readAbove(head: number): Promise<{ readonly rows: readonly LoadedRow[]; readonly log: LogRow }>
 }
 
-/** @param isUnsettled nothing was ever settled, so there is nothing on the disk to compare with. */
-export function createInbox(database: Database, overlay: Overlay, isUnsettled: () => boolean): Inbox {
-  const { strict, relaxed, specs } = database
+/** A page read under the schema, and what the disk knew of its records at that mark. */
+interface Prepared {
+  readonly items: readonly StoredItem[]
+  readonly mark: number
+  readonly settled: Promise<ReadonlyMap<string, Known>>
+}
+
+/** Rows read at once: the next ones are fetched while these are parsed. */
+const ROWS_PER_READ = 32
+
+/** @param marks how far this worker knows the log to be settled, and where it began. */
+export function createInbox(
+  database: Database,
+  overlay: Overlay,
+  marks: () => { readonly mark: number; readonly base: number },
+): Inbox {
+  const { native, specs, range } = database
+  const prepared = new WeakMap<IncomingPage, Prepared>()
+
+  function prepare(page: IncomingPage): Prepared {
+    const { mark, base } = marks()
+    const known = prepared.get(page)
+    // What was settled meanwhile is on the disk now, and not in the overlay any more.
+    if (known !== undefined && known.mark === mark) return known
+    const items = known?.items ?? page.items.map((item) => classify(item, specs, page.suspect))
+    // Where nothing was ever settled there is nothing on the disk to compare with.
+    const settled = mark === base ? Promise.resolve(NOTHING_SETTLED) : settledRevisions(items)
+    // The commit says it.
+    settled.catch(() => undefined)
+    const ready = { items, mark, settled }
+    prepared.set(page, ready)
+    return ready
+  }
+
+  /** Pages with what is known of their records, all as of one mark. */
+  async function look(pages: readonly IncomingPage[]): Promise<readonly Compared[]> {
+    for (;;) {
+      const { mark } = marks()
+      const looked: Compared[] = []
+      for (const page of pages) {
+        const { items, settled } = prepare(page)
+        looked.push({ items, settled: await settled })
+      }
+      if (marks().mark === mark) return looked
+    }
+  }
 
   return {
+    prepare: (page) => void prepare(page),
     async commit(lease, pages, session) {
-      const incoming = pages.map(({ items, suspect }) => items.map((item) => written(classify(item, specs, suspect))))
       const release = overlay.ticket()
       let admitted: Admitted
       try {
-        admitted = admit(incoming, isUnsettled() ? NOTHING_SETTLED : await settledRevisions(incoming), overlay)
+        admitted = admit(await look(pages), overlay)
       } finally {
         release()
       }
       const keys = pages.flatMap(({ items }) => items.flatMap(({ ackKey }) => (ackKey === null ? [] : [ackKey])))
       const unackable = pages.reduce((sum, { items }) => sum + items.length, 0) - keys.length
       const slices = admitted.pages.flatMap(slice)
+      const texts = slices.map((items) => JSON.stringify(items))
 
-      const { rows, n } = await strict.dexie.transaction('rw', strict.meta, strict.inbox, strict.acks, async () => {
-        await checkLease(strict, database, lease)
-        const log = await readLog(strict)
-        const rows = slices.map((items, at) => toRow(log.head + 1 + at, items, database.schemaHash))
-        await strict.inbox.bulkAdd(rows)
-        const n = keys.length === 0 ? null : ((await strict.acks.add({ device: lease.device, keys })) as number)
-        await strict.meta.bulkPut([
-          { ...log, head: log.head + rows.length },
-          { key: 'session', ...session },
-        ])
-        return { rows, n }
+      const { head, n } = await native.write('strict', ['meta', 'inbox', 'acks'], async (store) => {
+        const log = await readAsLeader(store, database, lease)
+        const inbox = store('inbox')
+        for (const [at, items] of texts.entries())
+          inbox.add({
+            seq: log.head + 1 + at,
+            count: slices[at]!.length,
+            bytes: items.length,
+            items,
+            schema: database.schemaHash,
+          } satisfies InboxRow)
+        const acked = keys.length === 0 ? null : result(store('acks').add({ device: lease.device, keys }))
+        store('meta').put({ ...log, head: log.head + slices.length })
+        store('meta').put({ key: 'session', ...session })
+        return { head: log.head, n: (await acked) as number | null }
       })
 
-      const loaded = rows.map((row, at) => ({
-        seq: row.seq,
-        bytes: row.bytes,
-        items: slices[at]!.map(({ item }) => item),
-      }))
-      const accepted = loaded.reduce((sum, { items }) => sum + items.length, 0)
-      const quarantined = loaded.reduce((sum, { items }) => sum + items.filter(({ kind }) => kind === 'bad').length, 0)
+      const rows = slices.map((items, at) => ({ seq: head + 1 + at, bytes: texts[at]!.length, items }))
       return {
         acks: n === null ? null : { n, keys },
-        rows: loaded,
-        accepted,
-        quarantined,
+        rows,
+        accepted: slices.reduce((sum, items) => sum + items.length, 0),
+        quarantined: slices.reduce((sum, items) => sum + items.filter(({ kind }) => kind === 'bad').length, 0),
         unackable,
         divergent: admitted.divergent,
       }
     },
 
     readAbove: (head) =>
-      relaxed.dexie.transaction('r', relaxed.meta, relaxed.inbox, async () => {
-        const log = await readLog(relaxed)
-        const rows = await relaxed.inbox.where('seq').above(Math.max(head, log.mark)).toArray()
-        return { log, rows: rows.map((row) => fromRow(row, database)) }
+      native.read(['meta', 'inbox'], async (store) => {
+        const log = (await result<LogRow | undefined>(store('meta').get('log'))) ?? vanished()
+        const read = (above: number): Promise<InboxRow[]> =>
+          result(store('inbox').getAll(range.lowerBound(above, true), ROWS_PER_READ))
+        const rows: LoadedRow[] = []
+        for (let next: Promise<InboxRow[]> | null = read(Math.max(head, log.mark)); next !== null;) {
+          const stored: InboxRow[] = await next
+          next = stored.length < ROWS_PER_READ ? null : read(stored.at(-1)!.seq)
+          for (const row of stored) rows.push(fromRow(row, database))
+        }
+        return { log, rows }
       }),
   }
 
   /** Stored revisions of what comes in, by type and id. */
-  async function settledRevisions(incoming: readonly (readonly Written[])[]): Promise<ReadonlyMap<string, Known>> {
+  async function settledRevisions(items: readonly StoredItem[]): Promise<ReadonlyMap<string, Known>> {
     const byType = new Map<string, Set<string>>()
-    for (const page of incoming)
-      for (const { item } of page) {
-        const ids = byType.get(item.type) ?? new Set()
-        byType.set(item.type, ids.add(item.id))
-      }
-    const tables = [...byType.keys()].filter((type) => specs.has(type)).map((type) => relaxed.rows(type))
-    return relaxed.dexie.transaction('r', [relaxed.tombstones, relaxed.quarantine, ...tables], async () => {
+    for (const { type, id } of items) byType.set(type, (byType.get(type) ?? new Set()).add(id))
+    const tables = [...byType.keys()].filter((type) => specs.has(type)).map(tableName)
+    return native.read(['tombstones', 'quarantine', ...tables], async (store) => {
       const known = new Map<string, Known>()
       const note = (type: string, id: string, next: Known): void => {
         const key = recordKey(type, id)
         if ((known.get(key)?.rev ?? -1) < next.rev) known.set(key, next)
       }
+      const [dead, held] = await Promise.all([isUsed(store('tombstones')), isUsed(store('quarantine'))])
+      const work: Array<Promise<void>> = []
       for (const [type, set] of byType) {
         const ids = [...set]
         const pairs = ids.map((id): [string, string] => [type, id])
-        const [rows, dead, held] = await Promise.all([
-          specs.has(type) ? relaxed.rows(type).bulkGet(ids) : [],
-          relaxed.tombstones.bulkGet(pairs),
-          relaxed.quarantine.bulkGet(pairs),
-        ])
-        for (const row of rows) if (row !== undefined) note(type, row.id, { rev: row.rev, body: row.data })
-        for (const row of dead) if (row !== undefined) note(type, row.id, { rev: row.rev, body: null })
-        for (const row of held)
-          if (row !== undefined) note(type, row.id, { rev: row.rev, body: bodyOf({ kind: 'bad', data: row.raw }) })
+        if (specs.has(type))
+          work.push(
+            getSome<TableRow>(store(tableName(type)), ids, (row) =>
+              note(type, row.id, { rev: row.rev, body: row.data }),
+            ),
+          )
+        if (dead)
+          work.push(
+            getSome<Tombstone>(store('tombstones'), pairs, ({ id, rev }) => note(type, id, { rev, body: null })),
+          )
+        if (held)
+          work.push(
+            getSome<QuarantineRow>(store('quarantine'), pairs, ({ id, rev, raw }) =>
+              note(type, id, { rev, body: bodyOf({ kind: 'bad', data: raw }) }),
+            ),
+          )
       }
+      await Promise.all(work)
       return known
     })
   }
 }
 
-interface Written {
-  readonly item: StoredItem
-  readonly text: string
+async function isUsed(store: IDBObjectStore): Promise<boolean> {
+  return (await result(store.count())) > 0
 }
 
-interface Known {
-  readonly rev: number
-  readonly body: unknown
+/** Tells the rows that exist. Requests are answered in their order, so the last one says that all have been. */
+async function getSome<T>(store: IDBObjectStore, keys: readonly IDBValidKey[], found: (row: T) => void): Promise<void> {
+  await Promise.all(
+    keys.map(async (key) => {
+      const row = await result<T | undefined>(store.get(key))
+      if (row !== undefined) found(row)
+    }),
+  )
+}
+
+interface Compared {
+  readonly items: readonly StoredItem[]
+  readonly settled: ReadonlyMap<string, Known>
 }
 
 const NOTHING_SETTLED: ReadonlyMap<string, Known> = new Map()
 
 interface Admitted {
-  readonly pages: readonly (readonly Written[])[]
+  readonly pages: readonly (readonly StoredItem[])[]
   readonly divergent: number
 }
 
 /** Keeps, page by page, the items newer than everything known of their record (I4, I5). */
-function admit(
-  incoming: readonly (readonly Written[])[],
-  settled: ReadonlyMap<string, Known>,
-  overlay: Overlay,
-): Admitted {
+function admit(incoming: readonly Compared[], overlay: Overlay): Admitted {
   const newest = new Map<string, Known>()
   let divergent = 0
-  const known = (item: StoredItem): Known | undefined => {
-    const key = recordKey(item.type, item.id)
-    const here = newest.get(key)
-    if (here !== undefined) return here
-    const entry = overlay.entry(item.type, item.id)
-    const bad = overlay.bad(item.type, item.id)
-    const candidates = [
-      settled.get(key),
-      entry && { rev: entry.rev, body: entry.row },
-      bad && { rev: bad.rev, body: bodyOf(bad.item) },
-    ]
-    return candidates.reduce((a, b) => (b !== undefined && (a === undefined || b.rev > a.rev) ? b : a), undefined)
-  }
-  const pages = incoming.map((page) =>
-    page.filter(({ item }) => {
-      const before = known(item)
+  const pages = incoming.map(({ items, settled }) =>
+    items.filter((item) => {
+      const key = recordKey(item.type, item.id)
+      const before = newest.get(key) ?? newestOf(settled.get(key), overlay.known(item.type, item.id, key))
       if (before !== undefined && before.rev >= item.rev) {
         if (before.rev === item.rev && !isSame(before.body, bodyOf(item))) divergent++
         return false
       }
-      newest.set(recordKey(item.type, item.id), { rev: item.rev, body: bodyOf(item) })
+      newest.set(key, { rev: item.rev, body: bodyOf(item) })
       return true
     }),
   )
   return { pages, divergent }
+}
+
+function newestOf(a: Known | undefined, b: Known | undefined): Known | undefined {
+  return a === undefined || (b !== undefined && b.rev > a.rev) ? b : a
 }
 
 /** Whether two JSON values say the same; the order of fields does not count. */
@@ -193,19 +248,10 @@ function isSame(a: unknown, b: unknown): boolean {
   )
 }
 
-function written(item: StoredItem): Written {
-  return { item, text: JSON.stringify(item) }
-}
-
-function slice(page: readonly Written[]): Array<readonly Written[]> {
-  const slices: Array<readonly Written[]> = []
+function slice(page: readonly StoredItem[]): Array<readonly StoredItem[]> {
+  const slices: Array<readonly StoredItem[]> = []
   for (let at = 0; at < page.length; at += RECORDS_PER_ROW) slices.push(page.slice(at, at + RECORDS_PER_ROW))
   return slices
-}
-
-function toRow(seq: number, items: readonly Written[], schema: string): InboxRow {
-  const text = `[${items.map((item) => item.text).join(',')}]`
-  return { seq, count: items.length, bytes: text.length, items: text, schema }
 }
 
 function fromRow(row: InboxRow, database: Database): LoadedRow {

@@ -8,7 +8,7 @@
  * - Entries leave late (tickets): dropping one at once could hide a record from a reader that saw an older mark.
  */
 import type { Row } from '../schema.ts'
-import { recordKey, type StoredItem } from './item.ts'
+import { bodyOf, recordKey, type StoredItem } from './item.ts'
 
 export interface Entry {
   readonly seq: number
@@ -21,6 +21,12 @@ export interface BadEntry {
   readonly seq: number
   readonly rev: number
   readonly item: StoredItem
+}
+
+/** What is known of a record: its revision and what that said, null for a deletion. */
+export interface Known {
+  readonly rev: number
+  readonly body: unknown
 }
 
 /** One inbox row as read back. */
@@ -44,6 +50,8 @@ export interface Overlay {
   entry(type: string, id: string): Entry | undefined
   entries(type: string): ReadonlyMap<string, Entry>
   bad(type: string, id: string): BadEntry | undefined
+  /** The newest revision of a record that is held here. */
+  known(type: string, id: string, key: string): Known | undefined
   allBad(): Iterable<BadEntry>
   /** Marks the start of a read; call the answer when it is over. */
   ticket(): () => void
@@ -68,8 +76,8 @@ export function createOverlay(): Overlay {
 
   function put(seq: number, item: StoredItem): void {
     const { type, id, rev } = item
-    const key = recordKey(type, id)
     if (item.kind === 'bad') {
+      const key = recordKey(type, id)
       if ((bads.get(key)?.rev ?? -1) <= rev) bads.set(key, { seq, rev, item })
       return
     }
@@ -78,6 +86,8 @@ export function createOverlay(): Overlay {
     const known = entries.get(id)
     if (known !== undefined && known.rev >= rev) return
     entries.set(id, { seq, rev, row: item.kind === 'del' ? null : (item.data as Row) })
+    if (bads.size === 0) return
+    const key = recordKey(type, id)
     if ((bads.get(key)?.rev ?? Infinity) <= rev) bads.delete(key)
   }
 
@@ -90,6 +100,7 @@ export function createOverlay(): Overlay {
       for (const { type, id } of row.items) {
         const entries = types.get(type)
         if ((entries?.get(id)?.seq ?? Infinity) <= mark) entries?.delete(id)
+        if (bads.size === 0) continue
         const key = recordKey(type, id)
         if ((bads.get(key)?.seq ?? Infinity) <= mark) bads.delete(key)
       }
@@ -135,7 +146,14 @@ export function createOverlay(): Overlay {
     },
     entry: (type, id) => types.get(type)?.get(id),
     entries: (type) => types.get(type) ?? NONE,
-    bad: (type, id) => bads.get(recordKey(type, id)),
+    bad: (type, id) => (bads.size === 0 ? undefined : bads.get(recordKey(type, id))),
+    known(type, id, key) {
+      const entry = types.get(type)?.get(id)
+      const bad = bads.get(key)
+      if (bad !== undefined && (entry === undefined || bad.rev > entry.rev))
+        return { rev: bad.rev, body: bodyOf(bad.item) }
+      return entry && { rev: entry.rev, body: entry.row }
+    },
     allBad: () => bads.values(),
     ticket() {
       const number = nextTicket++

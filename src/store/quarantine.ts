@@ -2,7 +2,7 @@
  * Items that were acknowledged but cannot be shown (R31): settled ones on disk, unsettled ones in the
  * overlay. Also knows which records of known collections are shown in an older version than the server's.
  */
-import type { Connection } from './database.ts'
+import type { Database } from './database.ts'
 import type { LogRow, QuarantineRow, TypeAndId } from './rows.ts'
 import type { Overlay } from './overlay.ts'
 
@@ -25,7 +25,7 @@ export interface Quarantine {
 }
 
 export function createQuarantine(
-  { dexie, meta, quarantine }: Connection,
+  { dexie, meta, quarantine }: Database,
   overlay: Overlay,
   now: () => number,
 ): Quarantine {

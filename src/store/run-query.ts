@@ -3,15 +3,17 @@
  * them, synchronously, at the very end. An overlay record counts only if its sequence is above that mark;
  * then it hides the table row of its id. Where pages were settled under newer ones that this worker has not
  * read, half a page could show, so it reads the logs first and asks again. The answer is an exact whole-page prefix of the queue.
+ * In the tab that leads, which alone writes, the overlay answers alone while nothing was ever settled, and for records it holds.
  */
-import type { Collection } from 'dexie'
 import type { ShadowKey } from '../keys.ts'
 import type { CompiledQuery } from '../query.ts'
 import type { CollectionSpec, Row } from '../schema.ts'
-import type { Connection } from './database.ts'
-import type { LogRow, TableRow } from './rows.ts'
+import type { Database } from './database.ts'
+import { result } from './native.ts'
+import { tableName, type LogRow, type TableRow } from './rows.ts'
 import type { Overlay } from './overlay.ts'
-import { planQuery, type KeyRange, type Plan } from './plan.ts'
+import { planQuery, type Plan } from './plan.ts'
+import { countKeys, readAll, readFirst, readKeys, rangesOf } from './read-table.ts'
 
 export interface Found {
   readonly id: string
@@ -27,33 +29,57 @@ export interface QueryRunner {
   count(query: CompiledQuery, spec: CollectionSpec): Promise<number>
 }
 
+export interface QueryDeps {
+  readonly database: Database
+  readonly overlay: Overlay
+  /** Reads what other workers stored since. */
+  readonly catchUp: () => Promise<void>
+  /** How far this worker knows the log to be settled, and where it began. */
+  readonly marks: () => { readonly mark: number; readonly base: number }
+  /** Whether nobody else can have written, so that what is in memory is what is on the disk. */
+  readonly isCurrent: () => boolean
+  readonly onScan: (collection: string, field: string) => void
+}
+
 /** First read of a limited query, and by how much it grows while hidden rows leave it short. */
 const READ_AHEAD = 16
 const GROWTH = 4
+/** So many records of the overlay are looked up one by one before all keys of a range are read instead. */
+const LOOKED_UP = 200
 
-/** @param catchUp reads what other workers stored since. */
-export function createQueryRunner(
-  { dexie, meta, rows }: Connection,
-  overlay: Overlay,
-  catchUp: () => Promise<void>,
-  onScan: (collection: string, field: string) => void,
-): QueryRunner {
-  /** @param body reads what it needs, and only then, in one go, looks into the overlay. */
-  async function reading<T>(spec: CollectionSpec, body: (mark: number) => Promise<T>): Promise<T> {
+export function createQueryRunner({ database, overlay, catchUp, marks, isCurrent, onScan }: QueryDeps): QueryRunner {
+  const { native, range } = database
+
+  /**
+   * @param body asks for what it needs at once; then it takes the mark, looks into the overlay and answers, all without
+   * waiting again. A mark of null says that it cannot answer: this worker has to read the logs first.
+   */
+  async function reading<T>(
+    spec: CollectionSpec,
+    body: (table: IDBObjectStore, mark: () => Promise<number | null>) => Promise<T | null>,
+  ): Promise<T> {
     for (;;) {
       const release = overlay.ticket()
       try {
-        const found = await dexie.transaction('r', meta, rows(spec.name), async () => {
-          const log = (await meta.get('log')) as LogRow | undefined
-          // Asked before anything is read: following may bring the overlay up to date behind a merge that missed it.
-          return (log?.seen ?? 0) > overlay.head ? null : { answer: await body(log?.mark ?? 0) }
+        const answer = await native.read(['meta', tableName(spec.name)], (store) => {
+          const log = result<LogRow | undefined>(store('meta').get('log'))
+          return body(store(tableName(spec.name)), async () => {
+            const { mark = 0, seen = 0 } = (await log) ?? {}
+            return seen > overlay.head ? null : mark
+          })
         })
-        if (found !== null) return found.answer
+        if (answer !== null) return answer
       } finally {
         release()
       }
       await catchUp()
     }
+  }
+
+  /** The mark above which everything there is lies in the overlay; null if the tables hold something. */
+  function wholeFrom(): number | null {
+    const { mark, base } = marks()
+    return isCurrent() && mark === base ? mark : null
   }
 
   /** What the overlay adds to a query's answer, in order; of a limited query only as much as can be in it. */
@@ -70,10 +96,14 @@ export function createQueryRunner(
     return limit === Infinity ? found.sort(query.compare) : found
   }
 
+  function isHidden({ name }: CollectionSpec, id: string, mark: number): boolean {
+    return (overlay.entry(name, id)?.seq ?? -1) > mark
+  }
+
   function fromTable(query: CompiledQuery, spec: CollectionSpec, mark: number, stored: readonly TableRow[]): Found[] {
     const found: Found[] = []
     for (const { id, rev, data } of stored) {
-      if ((overlay.entry(spec.name, id)?.seq ?? -1) > mark || !query.matches(data)) continue
+      if (isHidden(spec, id, mark)) continue
       const one = { id, rev, row: data, key: query.sortKey(data) }
       if (isAfter(query, one)) found.push(one)
     }
@@ -87,63 +117,103 @@ export function createQueryRunner(
     return query.query.limit === undefined ? merged : merged.slice(0, query.query.limit)
   }
 
+  /** Records of the overlay that hide rows or stand for none. */
+  function countHeld(query: CompiledQuery, spec: CollectionSpec, mark: number): number {
+    let count = 0
+    for (const { seq, row } of overlay.entries(spec.name).values())
+      if (seq > mark && row !== null && query.matches(row)) count++
+    return count
+  }
+
   return {
-    find: (query, spec) => {
+    async find(query, spec) {
       const plan = planQuery(query, spec)
       if (plan.scanned !== null) onScan(spec.name, plan.scanned)
       const { limit, order } = query.query
-      if (limit === 0) return Promise.resolve([])
-      return reading(spec, async (mark) => {
+      if (limit === 0) return []
+      const whole = wholeFrom()
+      if (whole !== null) return fromOverlay(query, spec, whole)
+      const desc = order?.dir === 'desc'
+      const matches = test(query, plan)
+      const ranges = rangesOf(plan, query, range)
+      return reading(spec, async (table, marked) => {
         if (limit === undefined || !plan.ordered) {
-          const stored = await Promise.all(collections(rows(spec.name), plan, query).map((part) => part.toArray()))
-          const table = fromTable(query, spec, mark, stored.flat())
-          return merge(query, spec, mark, order?.dir === 'desc' && plan.ordered ? table.reverse() : table, plan)
+          const [stored, mark] = await Promise.all([readAll(table, plan.path, ranges, range, matches), marked()])
+          if (mark === null) return null
+          const rows = fromTable(query, spec, mark, stored)
+          return merge(query, spec, mark, desc && plan.ordered ? rows.reverse() : rows, plan)
         }
         // One range in order: read a little more than asked for, and more again while hidden rows leave it short.
         for (let size = limit + READ_AHEAD; ; size *= GROWTH) {
-          const [part] = collections(rows(spec.name), plan, query)
-          const stored =
-            part === undefined ? [] : await (order?.dir === 'desc' ? part.reverse() : part).limit(size).toArray()
-          const table = fromTable(query, spec, mark, stored)
-          if (table.length >= limit || stored.length < size) return merge(query, spec, mark, table, plan)
+          const [stored, mark] = await Promise.all([readFirst(table, plan.path, ranges[0], size, desc), marked()])
+          if (mark === null) return null
+          const rows = fromTable(query, spec, mark, stored.filter(matches))
+          if (rows.length >= limit || stored.length < size) return merge(query, spec, mark, rows, plan)
         }
       })
     },
 
-    get: (spec, ids) =>
-      reading(spec, async (mark) => {
-        const stored = await rows(spec.name).bulkGet([...ids])
+    async get(spec, ids) {
+      const { mark } = marks()
+      const held = ids.map((id) => overlay.entry(spec.name, id))
+      if (wholeFrom() !== null || (isCurrent() && held.every((entry) => entry !== undefined && entry.seq > mark)))
+        return held.map((entry) => entry?.row ?? undefined)
+      return reading(spec, async (table, marked) => {
+        const [mark, ...stored] = await Promise.all([
+          marked(),
+          ...ids.map((id) => result<TableRow | undefined>(table.get(id))),
+        ])
+        if (mark === null) return null
         return ids.map((id, at) => {
           const entry = overlay.entry(spec.name, id)
           return entry !== undefined && entry.seq > mark ? (entry.row ?? undefined) : stored[at]?.data
         })
-      }),
+      })
+    },
 
-    count: (counted, spec) => {
+    async count(counted, spec) {
       const { collection, where } = counted.query
       const query = { ...counted, query: { collection, where } }
       const plan = planQuery(query, spec)
       if (plan.scanned !== null) onScan(spec.name, plan.scanned)
-      return reading(spec, async (mark) => {
-        const parts = collections(rows(spec.name), plan, query)
-        const isAlone = (): boolean => overlay.entries(spec.name).size === 0
-        if (plan.exact && isAlone()) {
-          const counts = await Promise.all(parts.map((part) => part.count()))
-          if (isAlone()) return counts.reduce((sum, count) => sum + count, 0)
+      const whole = wholeFrom()
+      if (whole !== null) return countHeld(query, spec, whole)
+      const matches = test(query, plan)
+      const ranges = rangesOf(plan, query, range)
+      return reading(spec, async (table, marked) => {
+        const ids = [...overlay.entries(spec.name).keys()]
+        if (plan.exact && ids.length <= LOOKED_UP) {
+          // The index counts, and of the few records that hide rows it is asked whether theirs was counted.
+          const [count, mark, ...rows] = await Promise.all([
+            countKeys(table, plan.path, ranges),
+            marked(),
+            ...ids.map((id) => result<TableRow | undefined>(table.get(id))),
+          ])
+          if (mark === null) return null
+          const looked = new Set(ids)
+          if ([...overlay.entries(spec.name).keys()].every((id) => looked.has(id))) {
+            const hidden = rows.filter(
+              (row) => row !== undefined && isHidden(spec, row.id, mark) && query.matches(row.data),
+            )
+            return count - hidden.length + countHeld(query, spec, mark)
+          }
         }
-        const stored = plan.exact
-          ? (await Promise.all(parts.map((part) => part.primaryKeys()))).flat()
-          : (await Promise.all(parts.map((part) => part.toArray())))
-              .flat()
-              .flatMap(({ id, data }) => (query.matches(data) ? [id] : []))
-        let count = 0
-        for (const id of stored) if ((overlay.entry(spec.name, id)?.seq ?? -1) <= mark) count++
-        for (const { seq, row } of overlay.entries(spec.name).values())
-          if (seq > mark && row !== null && query.matches(row)) count++
-        return count
+        const [stored, mark] = await Promise.all([
+          plan.exact
+            ? readKeys(table, plan.path, ranges)
+            : readAll(table, plan.path, ranges, range, matches).then((rows) => rows.map(({ id }) => id)),
+          marked(),
+        ])
+        if (mark === null) return null
+        return stored.filter((id) => !isHidden(spec, id, mark)).length + countHeld(query, spec, mark)
       })
     },
   }
+}
+
+/** Whether a stored row answers a query, where its range alone does not say so. */
+function test(query: CompiledQuery, { exact }: Plan): (row: TableRow) => boolean {
+  return exact ? () => true : ({ data }) => query.matches(data)
 }
 
 /** Keeps the best `limit` of what it is given, sorted. */
@@ -164,34 +234,4 @@ function insert(best: Found[], one: Found, limit: number, compare: CompiledQuery
 function isAfter(query: CompiledQuery, row: Found): boolean {
   const { after } = query.query
   return after === undefined || query.compare(after, row) < 0
-}
-
-type Rows = ReturnType<Connection['rows']>
-
-function collections(
-  table: Rows,
-  plan: Plan,
-  { query: { after, order } }: CompiledQuery,
-): Array<Collection<TableRow, string>> {
-  const { path } = plan
-  if (path === null)
-    return [after !== undefined && order === undefined ? table.where('id').above(after.id) : table.toCollection()]
-  return plan.ranges
-    .filter(isPossible)
-    .map((range) => table.where(path).between(range.lower, range.upper, !range.lowerOpen, !range.upperOpen))
-}
-
-// An empty stretch (gt 5, lt 5) is no error, it just finds nothing; IndexedDB would throw.
-function isPossible({ lower, upper, lowerOpen, upperOpen }: KeyRange): boolean {
-  const order = compareDeep(lower, upper)
-  return order < 0 || (order === 0 && !lowerOpen && !upperOpen)
-}
-
-function compareDeep(a: unknown, b: unknown): number {
-  if (!Array.isArray(a) || !Array.isArray(b)) return a === b ? 0 : (a as number) < (b as number) ? -1 : 1
-  for (let at = 0; at < Math.min(a.length, b.length); at++) {
-    const order = compareDeep(a[at], b[at])
-    if (order !== 0) return order
-  }
-  return a.length - b.length
 }

@@ -9,7 +9,7 @@ import type { CollectionSpec, Row, Schema } from '../schema.ts'
 import { openDatabase, storageError, type StorageDeps } from './database.ts'
 import type { HistoryRow } from './rows.ts'
 import { createDevice, type Device } from './device.ts'
-import { checkLease, type Lease } from './guard.ts'
+import { checkLease, readAsLeader, type Lease } from './guard.ts'
 import { createInbox, type Committed, type IncomingPage } from './inbox.ts'
 import type { SessionFacts } from './device.ts'
 import { recordKey } from './item.ts'
@@ -30,7 +30,11 @@ export interface Change {
 
 export type StoreEvent =
   /** These records changed; everything else is as it was. */
-  | { readonly kind: 'changes'; readonly changes: readonly Change[] }
+  | {
+      readonly kind: 'changes'
+      /** Made when first asked for, which must be at once. */
+      readonly changes: readonly Change[]
+    }
   /** Anything may have changed: pages were settled unseen, or the data was replaced. */
   | { readonly kind: 'reset' }
   /** The view is the same, but the log moved: counts in the status differ. */
@@ -48,8 +52,13 @@ export interface Store {
    * the leader alone settles: a new leader follows once before it commits.
    */
   commit(lease: Lease, pages: readonly IncomingPage[], session: SessionFacts): Promise<Committed>
-  /** Moves the oldest inbox row into the tables. @returns records moved, or null if nothing waits. */
-  settleNext(lease: Lease): Promise<number | null>
+  /** Begins to look up what the disk knows of a page's records; its commit then need not wait for that. */
+  prepare(page: IncomingPage): void
+  /**
+   * Moves the oldest inbox row into the tables, or at most so many of its records.
+   * @returns records moved, or null if nothing waits.
+   */
+  settleNext(lease: Lease, most?: number): Promise<number | null>
   dropTombstones(lease: Lease, cleanRun: number): Promise<void>
   /** Ack keys stored and not yet taken by the server, oldest first. */
   pendingAcks(): Promise<ReadonlyArray<{ readonly n: number; readonly keys: readonly string[] }>>
@@ -86,6 +95,8 @@ export interface StoreDeps extends StorageDeps {
   readonly clock: Clock
   readonly random: Random
   readonly onScan?: ((collection: string, field: string) => void) | undefined
+  /** False: every question is put to the disk, also where memory knows the answer. For tests of either way. */
+  readonly fromMemory?: boolean | undefined
 }
 
 const HISTORY_KEPT = 100
@@ -106,24 +117,39 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
         : 'The browser closed the database under this tab; reload the page.'
     emit({ kind: 'closed', error: new SyncError('storage_closed', message) })
   })
-  const { relaxed, specs } = database
+  const { dexie, native, specs } = database
   const overlay = createOverlay()
+  const marks = (): { mark: number; base: number } => ({ mark, base })
   const device = guardedAll(createDevice(database, deps.random))
-  const inbox = createInbox(database, overlay, () => mark === base)
+  /** This worker took the epoch last, as far as it knows: nobody else writes. */
+  let leads = false
+  const inbox = createInbox(database, overlay, marks)
   const tables = createTables(database, overlay, () => deps.clock.now())
-  const runner = createQueryRunner(relaxed, overlay, () => follow(), deps.onScan ?? (() => {}))
-  const quarantine = guardedAll(createQuarantine(relaxed, overlay, () => deps.clock.now()))
+  const runner = createQueryRunner({
+    database,
+    overlay,
+    marks,
+    catchUp: () => follow(),
+    isCurrent: () => leads && deps.fromMemory !== false,
+    onScan: deps.onScan ?? (() => {}),
+  })
+  const quarantine = guardedAll(createQuarantine(database, overlay, () => deps.clock.now()))
   let mark = 0
   let base = 0
   let generation = ''
   let reading = 0
+  /** How much of the oldest row is in the tables already. */
+  let begun = { seq: 0, to: 0 }
   const stale = new Set<string>()
 
   async function guarded<T>(work: () => PromiseLike<T>): Promise<T> {
+    if (closed) throw new SyncError('storage_closed', 'The database was closed under this tab; reload the page.')
     try {
       return await work()
     } catch (error) {
-      throw storageError(error)
+      const known = storageError(error)
+      if (known.code === 'fenced' || known.code === 'generation_changed') leads = false
+      throw known
     }
   }
 
@@ -146,18 +172,32 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
 
   /** Rows now visible: into the overlay, and on to whoever watches. */
   function show(rows: readonly LoadedRow[]): void {
+    if (rows.length === 0) return
     overlay.add(rows)
+    for (const { items } of rows)
+      for (const { type, id, kind } of items)
+        if (kind === 'bad') {
+          if (specs.has(type)) stale.add(recordKey(type, id))
+        } else if (stale.size > 0 && overlay.bad(type, id) === undefined) stale.delete(recordKey(type, id))
+    let changes: readonly Change[] | null = null
+    emit({
+      kind: 'changes',
+      get changes() {
+        return (changes ??= changesOf(rows))
+      },
+    })
+  }
+
+  /** The last word on each record of these rows. */
+  function changesOf(rows: readonly LoadedRow[]): readonly Change[] {
     const changes = new Map<string, Change>()
     for (const { items } of rows)
-      for (const { type, id, kind } of items) {
-        const key = recordKey(type, id)
+      for (const { type, id } of items) {
         if (!specs.has(type)) continue
-        if (kind === 'bad') stale.add(key)
-        else if (overlay.bad(type, id) === undefined) stale.delete(key)
         const entry = overlay.entry(type, id)
-        changes.set(key, { type, id, rev: entry?.rev ?? 0, row: entry?.row })
+        changes.set(recordKey(type, id), { type, id, rev: entry?.rev ?? 0, row: entry?.row })
       }
-    if (rows.length > 0) emit({ kind: 'changes', changes: [...changes.values()] })
+    return [...changes.values()]
   }
 
   function reset(log: { mark: number; base: number }, device: string): void {
@@ -169,7 +209,7 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
 
   /** Quarantined records of known collections; what the overlay holds is newer than what is settled. */
   async function loadStale(): Promise<void> {
-    const keys = await relaxed.quarantine.toCollection().primaryKeys()
+    const keys = await database.quarantine.toCollection().primaryKeys()
     stale.clear()
     for (const [type, id] of keys)
       if (specs.has(type) && overlay.entry(type, id) === undefined) stale.add(recordKey(type, id))
@@ -245,7 +285,14 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
 
   return {
     specOf,
-    device,
+    device: {
+      ...device,
+      takeEpoch: async () => {
+        const lease = await device.takeEpoch()
+        leads = true
+        return lease
+      },
+    },
     quarantine,
     commit: (lease, pages, session) =>
       guarded(async () => {
@@ -253,44 +300,50 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
         show(committed.rows)
         return committed
       }),
-    settleNext: (lease) =>
+    prepare: inbox.prepare,
+    settleNext: (lease, most = Infinity) =>
       guarded(async () => {
         const row = overlay.oldestAbove(mark)
         if (row === undefined) return null
-        mark = Math.max(mark, await tables.settle(lease, row))
-        overlay.settled(mark)
-        emit({ kind: 'settled' })
-        return row.items.length
+        const from = begun.seq === row.seq ? begun.to : 0
+        const to = Math.min(row.items.length, from + most)
+        mark = Math.max(mark, await tables.settle(lease, row, from, to))
+        begun = { seq: row.seq, to }
+        if (mark >= row.seq) {
+          overlay.settled(mark)
+          emit({ kind: 'settled' })
+        }
+        return to - from
       }),
     dropTombstones: (lease, cleanRun) => guarded(() => tables.dropTombstones(lease, cleanRun)),
     pendingAcks: () =>
       guarded(async () => {
         const { device: uuid } = await device.identity()
-        const rows = await relaxed.acks.toArray()
+        const rows = await database.acks.toArray()
         return rows
           .filter((row) => row.device === uuid && row.n !== undefined)
           .map((row) => ({ n: row.n as number, keys: row.keys }))
       }),
     dropAcks: (lease, n, refused) =>
       guarded(() =>
-        relaxed.dexie.transaction('rw', relaxed.meta, relaxed.acks, async () => {
-          await checkLease(relaxed, database, lease)
-          if (refused.length === 0) await relaxed.acks.delete(n)
-          else await relaxed.acks.put({ n, device: lease.device, keys: [...refused] })
+        native.write('relaxed', ['meta', 'acks'], async (store) => {
+          await readAsLeader(store, database, lease)
+          if (refused.length === 0) store('acks').delete(n)
+          else store('acks').put({ n, device: lease.device, keys: [...refused] })
         }),
       ),
     addHistory: (lease, entry) =>
       guarded(() =>
-        relaxed.dexie.transaction('rw', relaxed.meta, relaxed.history, async () => {
-          await checkLease(relaxed, database, lease)
-          const n = (await relaxed.history.add(entry)) as number
-          await relaxed.history
+        dexie.transaction('rw', database.meta, database.history, async () => {
+          await checkLease(database, lease)
+          const n = (await database.history.add(entry)) as number
+          await database.history
             .where('n')
             .belowOrEqual(n - HISTORY_KEPT)
             .delete()
         }),
       ),
-    history: () => read(() => relaxed.history.reverse().toArray()),
+    history: () => read(() => database.history.reverse().toArray()),
     wipe: (lease) =>
       guarded(async () => {
         const next = await device.wipe(lease)

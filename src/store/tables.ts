@@ -1,18 +1,24 @@
 /**
  * Settling: one inbox row moves into the tables in one relaxed transaction, which also moves the mark and
  * deletes the inbox row last (R1, R2, R6). Losing such a transaction loses nothing: its row is still in the
- * inbox. A record that a newer unsettled row changes again is not written at all.
+ * inbox. A record that a newer unsettled row changes again is not written at all. While somebody reads, a row
+ * goes in parts: what an early part writes is hidden by the overlay until the mark moves with the last one.
  */
 import type { Database } from './database.ts'
-import type { LogRow, QuarantineRow, SyncRow, TableRow, Tombstone, TypeAndId } from './rows.ts'
-import { checkLease, type Lease } from './guard.ts'
+import { tableName, type QuarantineRow, type SyncRow, type TableRow, type Tombstone, type TypeAndId } from './rows.ts'
+import { checkLease, readAsLeader, type Lease } from './guard.ts'
+import type { StoredItem } from './item.ts'
+import { result } from './native.ts'
 import type { LoadedRow, Overlay } from './overlay.ts'
 import type { Row } from '../schema.ts'
 import { tableRow } from './shadow.ts'
 
 export interface Tables {
-  /** @returns the new mark. */
-  settle(lease: Lease, row: LoadedRow): Promise<number>
+  /**
+   * Settles the items of a row from `from` up to `to`; with its last item the row is done.
+   * @returns the mark.
+   */
+  settle(lease: Lease, row: LoadedRow, from: number, to: number): Promise<number>
   /** Deletions a later clean session has confirmed need no memory any more (R5). */
   dropTombstones(lease: Lease, cleanRun: number): Promise<void>
   /** Records in all tables. */
@@ -29,13 +35,13 @@ interface Work {
 }
 
 export function createTables(database: Database, overlay: Overlay, now: () => number): Tables {
-  const { relaxed, specs } = database
+  const { native, specs } = database
 
-  function plan(row: LoadedRow, run: number): Work {
+  function plan(row: LoadedRow, items: readonly StoredItem[], run: number): Work {
     const puts = new Map<string, TableRow[]>()
     const deletes = new Map<string, string[]>()
     const work: Work = { puts, deletes, tombstones: [], held: [], settledPuts: [] }
-    for (const { type, id, rev, kind, data, reason } of row.items) {
+    for (const { type, id, rev, kind, data, reason } of items) {
       // One row may hold several versions of a record; what was overtaken is never written.
       const isNewest = (known: { readonly seq: number; readonly rev: number } | undefined): boolean =>
         known?.seq === row.seq && known.rev === rev
@@ -58,43 +64,46 @@ export function createTables(database: Database, overlay: Overlay, now: () => nu
   }
 
   return {
-    settle: (lease, row) => {
-      const tables = [...new Set(row.items.map(({ type }) => type))]
-        .filter((type) => specs.has(type))
-        .map((type) => relaxed.rows(type))
-      const stores = [relaxed.meta, relaxed.inbox, relaxed.tombstones, relaxed.quarantine, ...tables]
-      return relaxed.dexie.transaction('rw', stores, async () => {
-        await checkLease(relaxed, database, lease)
+    settle: (lease, row, from, to) => {
+      const items = row.items.slice(from, to)
+      const tables = [...new Set(items.map(({ type }) => type))].filter((type) => specs.has(type)).map(tableName)
+      return native.write('relaxed', ['meta', 'inbox', 'tombstones', 'quarantine', ...tables], async (store) => {
+        const [meta, tombstones, quarantine] = [store('meta'), store('tombstones'), store('quarantine')]
         const [log, sync, dead, held] = await Promise.all([
-          relaxed.meta.get('log') as Promise<LogRow>,
-          relaxed.meta.get('sync') as Promise<SyncRow | undefined>,
-          relaxed.tombstones.count(),
-          relaxed.quarantine.count(),
+          readAsLeader(store, database, lease),
+          result<SyncRow | undefined>(meta.get('sync')),
+          result(tombstones.count()),
+          result(quarantine.count()),
         ])
         if (log.mark >= row.seq) return log.mark
-        const work = plan(row, sync?.started ?? 0)
-        const buried = work.tombstones.map(({ type, id }): TypeAndId => [type, id])
-        const writes: Array<PromiseLike<unknown>> = []
-        for (const [type, rows] of work.puts) writes.push(relaxed.rows(type).bulkPut(rows))
-        for (const [type, ids] of work.deletes) writes.push(relaxed.rows(type).bulkDelete(ids))
-        if (held > 0) writes.push(relaxed.quarantine.bulkDelete([...work.settledPuts, ...buried]))
-        if (dead > 0) writes.push(relaxed.tombstones.bulkDelete(work.settledPuts))
-        if (work.tombstones.length > 0) writes.push(relaxed.tombstones.bulkPut(work.tombstones))
-        if (work.held.length > 0) writes.push(relaxed.quarantine.bulkPut(work.held))
-        writes.push(relaxed.meta.put({ ...log, mark: row.seq, seen: Math.max(log.seen ?? 0, overlay.head) }))
-        await Promise.all(writes)
-        await relaxed.inbox.delete(row.seq)
-        return row.seq
+        const work = plan(row, items, sync?.started ?? 0)
+        // Nobody waits for a single request: the first that fails rolls all of them back.
+        for (const [type, rows] of work.puts) for (const one of rows) store(tableName(type)).put(one)
+        for (const [type, ids] of work.deletes) for (const id of ids) store(tableName(type)).delete(id)
+        if (held > 0) for (const { type, id } of work.tombstones) quarantine.delete([type, id])
+        for (const key of work.settledPuts) {
+          if (held > 0) quarantine.delete(key)
+          if (dead > 0) tombstones.delete(key)
+        }
+        for (const one of work.tombstones) tombstones.put(one)
+        for (const one of work.held) quarantine.put(one)
+        const mark = to >= row.items.length ? row.seq : log.mark
+        meta.put({ ...log, mark, seen: Math.max(log.seen ?? 0, overlay.head) })
+        if (mark === row.seq) store('inbox').delete(row.seq)
+        return mark
       })
     },
     dropTombstones: (lease, cleanRun) =>
-      relaxed.dexie.transaction('rw', relaxed.meta, relaxed.tombstones, async () => {
-        await checkLease(relaxed, database, lease)
-        await relaxed.tombstones.where('run').below(cleanRun).delete()
+      database.dexie.transaction('rw', database.meta, database.tombstones, async () => {
+        await checkLease(database, lease)
+        await database.tombstones.where('run').below(cleanRun).delete()
       }),
-    count: async () => {
-      const counts = await Promise.all([...specs.keys()].map((type) => relaxed.rows(type).count()))
-      return counts.reduce((sum, count) => sum + count, 0)
+    count: () => {
+      const tables = [...specs.keys()].map(tableName)
+      return native.read(tables, async (store) => {
+        const counts = await Promise.all(tables.map((table) => result(store(table).count())))
+        return counts.reduce((sum, count) => sum + count, 0)
+      })
     },
   }
 }

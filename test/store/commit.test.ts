@@ -78,12 +78,15 @@ describe('a commit', () => {
   })
 
   it('writes strictly what an ack depends on, and settles relaxed (R6)', async () => {
-    await withDatabase(new IDBFactory(), schema, async ({ strict, relaxed }) => {
-      const durabilityOf = async (connection: typeof strict): Promise<string> =>
-        connection.dexie.transaction('rw', connection.meta, (tx) => tx.idbtrans.durability)
-      expect(await durabilityOf(strict)).toBe('strict')
-      expect(await durabilityOf(relaxed)).toBe('relaxed')
-    })
+    const { factory, durabilities } = watchDurability(new IDBFactory())
+    const { store, lease, receive } = await openTest(factory)
+    durabilities.length = 0
+    await receive([put(1, 1)])
+    expect(durabilities).toEqual(['strict'])
+    await store.settleNext(lease)
+    expect(durabilities).toEqual(['strict', 'relaxed'])
+    await store.device.setPaused(true)
+    expect(durabilities).toEqual(['strict', 'relaxed', 'strict'])
   })
 
   it('does nothing on a full disk, says storage_full, and works again when there is room (F31, promise 4)', async () => {
@@ -258,8 +261,8 @@ describe('a commit is refused', () => {
     const factory = new IDBFactory()
     const { store, lease } = await openTest(factory)
     const change = (schemaVersion: number, schemaHash: string): Promise<void> =>
-      withDatabase(factory, schema, async ({ strict }) => {
-        await strict.meta.update('identity', { schemaVersion, schemaHash } as object)
+      withDatabase(factory, schema, async ({ meta }) => {
+        await meta.update('identity', { schemaVersion, schemaHash } as object)
       })
     await change(2, '2:x')
     await expect(store.commit(lease, [page(put(1, 1))], session)).rejects.toMatchObject({ code: 'schema_outdated' })
@@ -271,7 +274,7 @@ describe('a commit is refused', () => {
   it('when the database vanished, as a state with a code (F32, F33, I20)', async () => {
     const factory = new IDBFactory()
     const { store, lease } = await openTest(factory)
-    await withDatabase(factory, schema, ({ strict }) => strict.meta.clear())
+    await withDatabase(factory, schema, ({ meta }) => meta.clear())
     await expect(store.commit(lease, [page(put(1, 1))], session)).rejects.toMatchObject({ code: 'storage_closed' })
   })
 })
@@ -379,3 +382,23 @@ describe('what a commit compares with', () => {
     expect(await count(2)).toBe(2)
   })
 })
+
+/** Notes with which durability each write transaction begins. */
+function watchDurability(real: IDBFactory): { factory: IDBFactory; durabilities: string[] } {
+  const durabilities: string[] = []
+  const open = real.open.bind(real)
+  real.open = (...args) => {
+    const request = open(...args)
+    request.addEventListener('success', () => {
+      const database = request.result
+      const begin = database.transaction.bind(database)
+      database.transaction = (stores, mode, options) => {
+        const transaction = begin(stores, mode, options)
+        if (mode === 'readwrite') durabilities.push(transaction.durability)
+        return transaction
+      }
+    })
+    return request
+  }
+  return { factory: real, durabilities }
+}

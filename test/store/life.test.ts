@@ -332,8 +332,8 @@ describe('acks and history', () => {
     const factory = new IDBFactory()
     const { store, receive } = await openTest(factory)
     await receive([put(1, 1)])
-    await withDatabase(factory, schema, async ({ strict }) => {
-      await strict.acks.add({ device: 'somebody else', keys: ['theirs'] })
+    await withDatabase(factory, schema, async ({ acks }) => {
+      await acks.add({ device: 'somebody else', keys: ['theirs'] })
     })
     expect((await store.pendingAcks()).flatMap(({ keys }) => keys)).toEqual(['thing-1-1'])
   })

@@ -5,7 +5,7 @@ import { readPage, type WireItem } from '../../src/protocol/queue.ts'
 import { compileQuery, type Query } from '../../src/query.ts'
 import { collection, defineSchema, type Row, type Schema } from '../../src/schema.ts'
 import { openDatabase, type Database } from '../../src/store/database.ts'
-import type { InboxRow, QuarantineRow, TableRow, Tombstone } from '../../src/store/rows.ts'
+import { tableName, type InboxRow, type QuarantineRow, type TableRow, type Tombstone } from '../../src/store/rows.ts'
 import { openStore, type IncomingPage, type Lease, type SessionFacts, type Store } from '../../src/store/store.ts'
 
 export interface Thing {
@@ -108,12 +108,12 @@ export interface Disk {
 }
 
 export async function readDisk(factory: IDBFactory, shape: Schema = schema, type = 'thing'): Promise<Disk> {
-  return withDatabase(factory, shape, async ({ relaxed }) => ({
-    inbox: await relaxed.inbox.toArray(),
-    tombstones: await relaxed.tombstones.toArray(),
-    quarantine: await relaxed.quarantine.toArray(),
-    rows: await relaxed.rows(type).toArray(),
-    acks: (await relaxed.acks.toArray()).flatMap(({ keys }) => keys),
+  return withDatabase(factory, shape, async ({ dexie, inbox, tombstones, quarantine, acks }) => ({
+    inbox: await inbox.toArray(),
+    tombstones: await tombstones.toArray(),
+    quarantine: await quarantine.toArray(),
+    rows: await dexie.table(tableName(type)).toArray(),
+    acks: (await acks.toArray()).flatMap(({ keys }) => keys),
   }))
 }
 

@@ -282,8 +282,8 @@ describe('a build that does not fit the data', () => {
   it('refuses to take the lead when the schema changed under it (R24, R30)', async () => {
     const factory = new IDBFactory()
     const { store } = await openTest(factory, shape(1))
-    await withDatabase(factory, shape(1), async ({ strict }) => {
-      await strict.meta.update('identity', { schemaVersion: 2, schemaHash: '2:x' } as object)
+    await withDatabase(factory, shape(1), async ({ meta }) => {
+      await meta.update('identity', { schemaVersion: 2, schemaHash: '2:x' } as object)
     })
     await expect(store.device.takeEpoch()).rejects.toMatchObject({ code: 'schema_outdated' })
   })

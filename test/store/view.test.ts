@@ -19,9 +19,9 @@ describe('catching up', () => {
     const page2 = [
       { seq: 2, bytes: 2, items: [{ type: 'thing', id: '1', rev: 2, kind: 'put' as const, data: { id: 1 } }] },
     ]
-    await withDatabase(new IDBFactory(), schema, async ({ relaxed }) => {
-      await relaxed.meta.put({ key: 'log', head: 2, mark: 1, seen: 2, base: 0 })
-      await relaxed.rows('thing').put(tableRow('2', 1, { id: 2 }, thing))
+    await withDatabase(new IDBFactory(), schema, async (database) => {
+      await database.meta.put({ key: 'log', head: 2, mark: 1, seen: 2, base: 0 })
+      await database.dexie.table('t_thing').put(tableRow('2', 1, { id: 2 }, thing))
       const overlay = createOverlay()
       overlay.skipTo(1)
       const late: Overlay = Object.create(overlay, {
@@ -34,7 +34,14 @@ describe('catching up', () => {
         },
       }) as Overlay
       const catchUp = async (): Promise<void> => overlay.add(page2)
-      const runner = createQueryRunner(relaxed, late, catchUp, () => undefined)
+      const runner = createQueryRunner({
+        database,
+        overlay: late,
+        catchUp,
+        marks: () => ({ mark: 1, base: 0 }),
+        isCurrent: () => true,
+        onScan: () => undefined,
+      })
       expect((await runner.find(query, thing)).map(({ id }) => id)).toEqual(['1', '2'])
     })
   })
@@ -66,12 +73,12 @@ describe('catching up', () => {
     const factory = new IDBFactory()
     const { receive, settleAll, ids } = await openTest(factory)
     await receive([put(1, 1)])
-    await withDatabase(factory, schema, async ({ relaxed }) => {
-      await relaxed.meta.put({ key: 'log', head: 1, mark: 0, base: 0 })
+    await withDatabase(factory, schema, async ({ meta }) => {
+      await meta.put({ key: 'log', head: 1, mark: 0, base: 0 })
     })
     await settleAll()
-    await withDatabase(factory, schema, async ({ relaxed }) => {
-      expect(await relaxed.meta.get('log')).toEqual({ key: 'log', head: 1, mark: 1, seen: 1, base: 0 })
+    await withDatabase(factory, schema, async ({ meta }) => {
+      expect(await meta.get('log')).toEqual({ key: 'log', head: 1, mark: 1, seen: 1, base: 0 })
     })
     expect(await ids()).toEqual(['1'])
   })
