@@ -54,21 +54,18 @@ export interface PlainError {
 /** The only error class this package throws. */
 export class SyncError extends Error implements PlainError {
   override readonly name = 'SyncError'
-  readonly code: ErrorCode
-  readonly status: number | undefined
-  readonly retryAfterMs: number | undefined
-  readonly requestId: string | undefined
+  declare readonly code: ErrorCode
+  declare readonly status: number | undefined
+  declare readonly retryAfterMs: number | undefined
+  declare readonly requestId: string | undefined
 
   constructor(
     code: ErrorCode,
     message: string,
-    options: Omit<PlainError, 'code' | 'message'> & { cause?: unknown } = {},
+    { cause, status, retryAfterMs, requestId }: Omit<PlainError, 'code' | 'message'> & { cause?: unknown } = {},
   ) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause })
-    this.code = code
-    this.status = options.status
-    this.retryAfterMs = options.retryAfterMs
-    this.requestId = options.requestId
+    super(message, cause === undefined ? undefined : { cause })
+    Object.assign(this, { code, status, retryAfterMs, requestId })
   }
 }
 

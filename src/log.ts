@@ -9,12 +9,11 @@ export type Log = (level: LogLevel, event: string, fields?: LogFields) => void
 
 export const silentLog: Log = () => {}
 
-const rank: Record<LogLevel, number> = { error: 0, info: 1, debug: 2 }
+const LEVELS: readonly LogLevel[] = ['error', 'info', 'debug']
 
 /** A log that writes to the console from `level` upwards. */
 export function consoleLog(level: LogLevel): Log {
   return (entry, event, fields) => {
-    if (rank[entry] > rank[level]) return
-    console[entry](`[tidegate] ${event}`, fields ?? {})
+    if (LEVELS.indexOf(entry) <= LEVELS.indexOf(level)) console[entry](`[tidegate] ${event}`, fields ?? {})
   }
 }

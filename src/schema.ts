@@ -61,11 +61,10 @@ export function collection<T extends object = Row>(options: CollectionOptions<T>
   return { options }
 }
 
-const NAME = /^[a-z][a-z0-9_]{0,63}$/
-const FIELD = /^(?!(__proto__|constructor|prototype)$)[A-Za-z_][A-Za-z0-9_]{0,127}$/
-
-/** Names a collection may not have, because `sync` has members of that name. */
-const TAKEN = /^(ready|status|outbox|quarantine|history|now|pause|resume|restart|close|logout|write|then)$/
+/** Wire types, but none of the names that `sync` has or may get as members. */
+const NAME =
+  /^(?!(ready|status|outbox|quarantine|history|now|pause|resume|restart|close|logout|write|then)$)[a-z][a-z0-9_]{0,63}$/
+const FIELD = /^(?!(__proto__|constructor|prototype)$)[A-Za-z_]\w{0,127}$/
 
 /**
  * Checks a schema and returns it.
@@ -74,28 +73,24 @@ const TAKEN = /^(ready|status|outbox|quarantine|history|now|pause|resume|restart
 export function defineSchema<const C extends Collections>(schema: Schema<C>): Schema<C> {
   const { version, collections } = schema
   check(Number.isSafeInteger(version) && version > 0, 'version must be a whole number from 1')
-  check(Object.keys(collections ?? {}).length > 0, 'collections must name at least one collection')
+  check(Object.keys(collections ?? {}).length > 0, 'there must be at least one collection')
   for (const [name, { options }] of Object.entries(collections)) {
     const { key = 'id', indexes = [] } = options
-    check(NAME.test(name), `"${name}" cannot be a collection: use the wire type, lower snake case`)
-    check(!TAKEN.test(name), `"${name}" cannot be a collection: sync.${name} has another meaning`)
-    if (typeof key !== 'function') {
-      const fields = listOf(key)
-      check(
-        fields.length > 0 && fields.every((field) => typeof field === 'string' && field !== ''),
-        `${name}: key must name a field; leave it out for "id"`,
-      )
-      checkOnce(fields, `${name}: the key field`)
-    }
+    check(
+      NAME.test(name),
+      `"${name}" cannot be a collection: use the wire type, lower snake case, and no name that sync itself has`,
+    )
+    const fields = typeof key === 'function' ? ['id'] : listOf(key)
+    check(fields.length > 0 && areNames(fields), `${name}: key must name a field, none twice; leave it out for "id"`)
     for (const field of indexes.flatMap(fieldsOf))
       check(FIELD.test(field), `${name}: "${field}" cannot be indexed: letters, digits and _ only`)
-    checkOnce(indexes.map(nameOf), `${name}: the index`)
+    check(areNames(indexes.map(nameOf)), `${name}: an index is declared twice: ${indexes.map(nameOf).join()}`)
   }
   return schema
 }
 
-function checkOnce(names: readonly string[], what: string): void {
-  names.forEach((name, at) => check(names.indexOf(name) === at, `${what} "${name}" is declared twice`))
+function areNames(names: readonly unknown[]): boolean {
+  return names.every((name, at) => typeof name === 'string' && name !== '' && names.indexOf(name) === at)
 }
 
 function check(right: boolean, otherwise: string): void {

@@ -35,11 +35,11 @@ describe('defineSchema', () => {
     for (const name of ['Contact', '__proto__x', '1st', 'a-b', '', 'a'.repeat(65)])
       expect(() => one({}, name)).toThrow(refusal('cannot be a collection'))
     for (const name of ['status', 'then', 'outbox', 'close'])
-      expect(() => one({}, name)).toThrow(refusal(`sync.${name}`))
+      expect(() => one({}, name)).toThrow(refusal(`"${name}" cannot be a collection`))
     expect(() => one({ key: '' })).toThrow(refusal('key must name a field'))
     expect(() => one({ key: [] })).toThrow(refusal('key must name a field'))
     expect(() => one({ key: ['a', 'b', 'a'] })).toThrow(refusal('twice'))
-    expect(() => one({ indexes: ['a', 'b', 'a'] })).toThrow(refusal('"a" is declared twice'))
+    expect(() => one({ indexes: ['a', 'b', 'a'] })).toThrow(refusal('contact: an index is declared twice'))
     expect(() =>
       one({
         indexes: [
@@ -47,7 +47,7 @@ describe('defineSchema', () => {
           ['a', 'b'],
         ],
       }),
-    ).toThrow(refusal('"a+b" is declared twice'))
+    ).toThrow(refusal('contact: an index is declared twice'))
   })
 
   it('refuses indexes over names that are dangerous or no names at all (I22, F44)', () => {

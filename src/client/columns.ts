@@ -18,25 +18,18 @@ export function createColumnFeed<F extends string>(
     start({ failed, commit }) {
       // The slots under construction: those shown, or fresh ones from a reset until its last message.
       let building = noSlots(fields.length)
-      let from = 0
-      let touched: number[] = []
       return openStream('columns', query, {
         failed,
         columns({ reset, slots, values, last }) {
-          if (reset) {
-            building = noSlots(fields.length)
-            from = 0
-            touched = []
-          }
+          if (reset) building = noSlots(fields.length)
           write(building, slots, values)
-          for (const slot of slots) if (slot < from) touched.push(slot)
           if (!last) return
-          const change = changeOf(from, building.size, touched)
-          const quiet = building === shown && from === building.size && touched.length === 0
+          const { known, size, touched } = building
+          const quiet = building === shown && known === size && touched.length === 0
           shown = building
-          from = shown.size
-          touched = []
-          commit(quiet ? null : change)
+          building.known = size
+          building.touched = []
+          commit(quiet ? null : changeOf(known, size, touched))
         },
       })
     },
@@ -51,15 +44,21 @@ export function createColumnFeed<F extends string>(
 
 interface Slots {
   size: number
+  /** How many of them the last change told of, and which of those have changed since. */
+  known: number
+  touched: number[]
   readonly arrays: Float64Array[]
 }
 
 function noSlots(fields: number): Slots {
-  return { size: 0, arrays: Array.from({ length: fields }, () => new Float64Array()) }
+  return { size: 0, known: 0, touched: [], arrays: Array.from({ length: fields }, () => new Float64Array()) }
 }
 
 function write(target: Slots, slots: Uint32Array, values: readonly Float64Array[]): void {
-  for (const slot of slots) target.size = Math.max(target.size, slot + 1)
+  for (const slot of slots) {
+    target.size = Math.max(target.size, slot + 1)
+    if (slot < target.known) target.touched.push(slot)
+  }
   target.arrays.forEach((array, field) => {
     const column = (target.arrays[field] = withRoomFor(target.size, array))
     slots.forEach((slot, at) => (column[slot] = values[field]?.[at] ?? NaN))

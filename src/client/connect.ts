@@ -48,13 +48,12 @@ export function spawnPackaged(): Worker {
   return new Worker(new URL('../worker/bundle.js', import.meta.url), { type: 'module' })
 }
 
-const pinned = new Set<Remote<WorkerApi>>()
+const pinned = new Set<Remote<WorkerApi> | undefined>()
 
 export function connect({ spawn, request, clock, receive, ended }: ConnectDeps): Connection {
   const waiting = new Set<(error: SyncError) => void>()
   const handshake = new AbortController()
   const { port1: port, port2: theirs } = new MessageChannel()
-  let unsent: ToWorker[] | null = []
   let end: SyncError | null = null
   let worker: Worker | undefined
   let api: Remote<WorkerApi> | undefined
@@ -77,9 +76,9 @@ export function connect({ spawn, request, clock, receive, ended }: ConnectDeps):
         options,
       ),
     guard,
+    // What is posted before storage is open waits in the port.
     post(message) {
-      if (unsent !== null) unsent.push(message)
-      else if (end === null) port.postMessage(message)
+      if (end === null) port.postMessage(message)
     },
     close: () => (closing ??= close()),
   }
@@ -88,8 +87,8 @@ export function connect({ spawn, request, clock, receive, ended }: ConnectDeps):
     try {
       worker = spawn()
       // A worker that cannot be loaded fires a bare event without a message.
-      worker.addEventListener('error', ({ message }) => fail(message))
-      worker.addEventListener('messageerror', () => fail())
+      for (const type of ['error', 'messageerror'] as const)
+        worker.addEventListener(type, (event) => fail((event as Partial<ErrorEvent>).message))
       api = wrap<WorkerApi>(worker)
       pinned.add(api)
     } catch (error) {
@@ -106,8 +105,6 @@ export function connect({ spawn, request, clock, receive, ended }: ConnectDeps):
       throw finish(error as SyncError)
     }
     handshake.abort()
-    for (const message of unsent ?? []) port.postMessage(message)
-    unsent = null
   }
 
   function ask<M extends keyof Calls>(method: M, args: Parameters<Calls[M]>): Promise<Value<M>> {
@@ -160,7 +157,6 @@ export function connect({ spawn, request, clock, receive, ended }: ConnectDeps):
   /** From here on no call can succeed. */
   function settle(error: SyncError): void {
     end = error
-    unsent = null
     handshake.abort()
     port.close()
     for (const stop of [...waiting]) stop(error)
@@ -168,8 +164,8 @@ export function connect({ spawn, request, clock, receive, ended }: ConnectDeps):
   }
 
   function dispose(): void {
-    if (api !== undefined) pinned.delete(api)
     api?.[releaseProxy]()
+    pinned.delete(api)
     worker?.terminate()
   }
 

@@ -1,7 +1,8 @@
 /**
  * The sorted rows of one query on the page (R39). Slices are taken without being visible; `commit` makes
  * them visible at once and says what changed. Rows that did not change keep their identity, also through
- * a reset. Appending k rows costs O(k) comparisons, merging k rows into n costs O(k log n) and one copy.
+ * a reset. Rows usually come sorted, and sorting those costs one comparison each; merging k rows into n costs
+ * O(k log n) comparisons and one copy.
  */
 import type { Position } from '../keys.ts'
 import type { WireRow } from '../worker/api.ts'
@@ -34,23 +35,16 @@ export function createRowSet(compare: Compare): RowSet {
   let pending = new Map<string, WireRow | null>()
   // Whether it is the whole answer anew.
   let whole = false
-  // Slices usually come sorted; finding that out slice by slice keeps long sorts off the page's thread.
-  let ordered = true
-  let last: WireRow | undefined
 
   return {
     take({ reset, rows, removed }) {
-      if (reset) clear(true)
+      if (reset) begin(true)
       for (const id of removed) {
         if (current.has(id)) pending.set(id, null)
         else pending.delete(id)
       }
       for (const row of rows) {
         const known = current.get(row.id)
-        ordered &&= last === undefined || compare(last, row) < 0
-        last = row
-        // Moved to the end, where it is in order.
-        pending.delete(row.id)
         pending.set(row.id, known !== undefined && sameJson(known, row) ? known : row)
       }
     },
@@ -58,24 +52,22 @@ export function createRowSet(compare: Compare): RowSet {
     commit() {
       if (whole) for (const id of current.keys()) if (!pending.has(id)) pending.set(id, null)
       const difference = current.size === 0 ? fill() : patch()
-      clear(false)
+      begin(false)
       return difference
     },
 
     entries: () => entries,
   }
 
-  function clear(forAll: boolean): void {
+  function begin(anew: boolean): void {
     pending = new Map()
-    whole = forAll
-    ordered = true
-    last = undefined
+    whole = anew
   }
 
   /** The first answer may be large: nothing is compared that cannot differ. */
   function fill(): RowDifference {
     current = pending as Map<string, WireRow>
-    entries = sorted([...current.values()])
+    entries = [...current.values()].sort(compare)
     return { added: entries, changed: [], removed: [] }
   }
 
@@ -84,7 +76,6 @@ export function createRowSet(compare: Compare): RowSet {
     const changed: WireRow[] = []
     const removed: WireRow[] = []
     const leaving = new Set<WireRow>()
-    const coming: WireRow[] = []
     for (const [id, after] of pending) {
       const before = current.get(id)
       if (after === before) continue
@@ -92,23 +83,18 @@ export function createRowSet(compare: Compare): RowSet {
       if (after !== null) {
         current.set(id, after)
         ;(before === undefined ? added : changed).push(after)
-        coming.push(after)
       } else if (before !== undefined) {
         current.delete(id)
         removed.push(before)
       }
     }
-    if (coming.length + leaving.size > 0)
+    if (added.length + leaving.size > 0)
       entries = merge(
         entries.filter((row) => !leaving.has(row)),
-        sorted(coming),
+        [...added, ...changed].sort(compare),
         compare,
       )
     return { added, changed, removed }
-  }
-
-  function sorted(rows: WireRow[]): WireRow[] {
-    return ordered ? rows : rows.sort(compare)
   }
 }
 

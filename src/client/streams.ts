@@ -56,9 +56,7 @@ export function createStreams(post: (message: ToWorker) => void): Streams {
   }
 
   function failAll(): void {
-    for (const [stream, sink] of sinks) {
-      sinks.delete(stream)
-      if (ended !== null) sink.failed(ended)
-    }
+    for (const sink of sinks.values()) if (ended !== null) sink.failed(ended)
+    sinks.clear()
   }
 }

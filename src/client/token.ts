@@ -29,9 +29,7 @@ export function createTokenDesk(token: TokenCallback, post: (message: ToWorker) 
       const controller = new AbortController()
       running.set(request, controller)
       const reply = await obtain({ reason, signal: controller.signal })
-      if (controller.signal.aborted) return
-      running.delete(request)
-      post({ ...reply, request })
+      if (running.delete(request)) post({ ...reply, request })
     },
     cancel,
     cancelAll: () => [...running.keys()].forEach(cancel),
@@ -41,7 +39,7 @@ export function createTokenDesk(token: TokenCallback, post: (message: ToWorker) 
     try {
       const given: unknown = await token(request)
       if (typeof given === 'string' && given !== '') return { kind: 'token', token: given }
-      return { kind: 'token-failed', message: 'The token callback gave no token.' }
+      throw new Error('The token callback gave no token.')
     } catch (error) {
       return { kind: 'token-failed', message: messageOf(error) }
     }
