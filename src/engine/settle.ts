@@ -14,11 +14,19 @@ export interface Ceiling {
 
 export const DEFAULT_CEILING: Ceiling = { records: 200_000, bytes: 160_000_000 }
 
+/** Quiet after the drain before settling begins. */
+export const QUIET_MS = 1_000
 /** No page younger than this is settled, so that other tabs see it in the inbox first (R25). */
-export const QUIET_MS = 2_000
+const AGE_MS = 2_000
 
 const GIVE_WAY_MS = 4
 const GIVE_WAY_TIMES = 25
+
+/** A read that comes waits for the transaction under way: while there are reads it should last no longer (R1). */
+const TARGET_MS = 8
+/** So long after a read another one is expected. */
+const EXPECT_MS = 1_000
+const LEAST_RECORDS = 20
 
 export interface SettleDeps {
   readonly store: Store
@@ -32,12 +40,32 @@ export async function settleWhenQuiet(
   signal: AbortSignal,
   onStep: () => void,
 ): Promise<void> {
-  if (store.counts().records === 0 && store.counts().pages === 0) return
-  await clock.sleep(QUIET_MS, signal).catch(() => undefined)
+  if (store.counts().oldestAt === null) return
+  const nap = (ms: number): Promise<void> => clock.sleep(ms, signal).catch(() => undefined)
+  let reads = store.reads().begun
+  let readAt = -Infinity
+  let perRecord = 0
+  await nap(QUIET_MS)
   while (!signal.aborted) {
-    for (let times = 0; store.busy() && times < GIVE_WAY_TIMES && !signal.aborted; times++)
-      await clock.sleep(GIVE_WAY_MS, signal).catch(() => undefined)
-    if (signal.aborted || (await store.settleNext(lease)) === null) return
+    for (let times = 0; store.reads().open > 0 && times < GIVE_WAY_TIMES && !signal.aborted; times++)
+      await nap(GIVE_WAY_MS)
+    const { oldestAt } = store.counts()
+    if (signal.aborted || oldestAt === null) return
+    const began = clock.monotonic()
+    if (began < oldestAt + AGE_MS) {
+      await nap(oldestAt + AGE_MS - began)
+      continue
+    }
+    const { begun } = store.reads()
+    if (begun > reads) readAt = began
+    reads = begun
+    const expecting = began - readAt < EXPECT_MS && perRecord > 0
+    const moved = await store.settleNext(
+      lease,
+      expecting ? Math.max(LEAST_RECORDS, Math.round(TARGET_MS / perRecord)) : undefined,
+    )
+    if (moved === null) return
+    if (moved > 0) perRecord = (clock.monotonic() - began) / moved
     onStep()
   }
 }

@@ -52,14 +52,15 @@ export function classify(
   const rev = item.revision ?? 0
   const bad = (reason: string): StoredItem => {
     const named = { type: type ?? UNTYPED, id: id ?? knownId ?? item.ackKey ?? fingerprint(item.raw), rev }
-    if (inspect(item.raw, MAX_DEPTH).tooDeep)
+    if (isDeeper(item.raw, MAX_DEPTH))
       return { ...named, kind: 'bad', data: null, reason: 'is nested too deeply to be stored' }
     return { ...named, kind: 'bad', data: item.raw, reason }
   }
   if (type === null) return bad('names no type')
   if (row === null) return bad('has no data')
-  const { unsafeInteger, tooDeep } = inspect(row, MAX_DEPTH - 1)
-  if (suspect && unsafeInteger) return bad('holds a whole number beyond 2^53, which JavaScript would round')
+  const tooDeep = isDeeper(row, MAX_DEPTH - 1)
+  if (suspect && inspect(row, MAX_DEPTH - 1).unsafeInteger)
+    return bad('holds a whole number beyond 2^53, which JavaScript would round')
   if (id === null) return bad('has no usable key')
   if (item.revision === null) return bad('has no revision')
   if (event === 'deleted') return { type, id, rev, kind: 'del', data: tooDeep ? null : row }
@@ -119,6 +120,14 @@ function idOf(row: Row, spec: CollectionSpec | undefined): string | null {
   } catch {
     return null
   }
+}
+
+/** Whether objects and lists are nested deeper than `levels`. Looks at every value of every record, so it makes nothing. */
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  if (levels === 0) return true
+  for (const name in value) if (isDeeper((value as Row)[name], levels - 1)) return true
+  return false
 }
 
 function isObject(value: unknown): value is Row {

@@ -41,10 +41,10 @@ export interface Overlay {
   readonly head: number
   /** What lies above a mark: rows, records, characters of JSON text. */
   unsettled(mark: number): { readonly pages: number; readonly records: number; readonly bytes: number }
-  /** The oldest row above a mark: the next to be settled. */
-  oldestAbove(mark: number): LoadedRow | undefined
-  /** Adds rows in sequence order. */
-  add(rows: readonly LoadedRow[]): void
+  /** The oldest row above a mark, the next to be settled, and when this worker got it. */
+  oldestAbove(mark: number): (LoadedRow & { readonly at: number }) | undefined
+  /** Adds rows in sequence order. @param at milliseconds of the monotonic clock */
+  add(rows: readonly LoadedRow[], at: number): void
   /** Rows of a gap in the sequence were settled unseen; only the head moves. */
   skipTo(head: number): void
   entry(type: string, id: string): Entry | undefined
@@ -66,7 +66,7 @@ const NONE: ReadonlyMap<string, Entry> = new Map()
 export function createOverlay(): Overlay {
   const types = new Map<string, Map<string, Entry>>()
   const bads = new Map<string, BadEntry>()
-  let rows: LoadedRow[] = []
+  let rows: Array<LoadedRow & { readonly at: number }> = []
   let head = 0
   let records = 0
   let bytes = 0
@@ -131,11 +131,11 @@ export function createOverlay(): Overlay {
       return sums
     },
     oldestAbove: (mark) => rows.find(({ seq }) => seq > mark),
-    add(loaded) {
+    add(loaded, at) {
       for (const row of loaded) {
         if (row.seq <= head) continue
         head = row.seq
-        rows.push(row)
+        rows.push({ ...row, at })
         bytes += row.bytes
         records += row.items.length
         for (const item of row.items) put(row.seq, item)

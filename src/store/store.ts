@@ -83,10 +83,12 @@ export interface Store {
     readonly head: number
     readonly mark: number
     readonly empty: boolean
+    /** When this worker got the oldest page, by the monotonic clock; null if none waits. */
+    readonly oldestAt: number | null
   }
   settledCount(): Promise<number>
-  /** Reads under way: settling gives way to them (R1). */
-  busy(): boolean
+  /** Reads under way, to which settling gives way (R1), and all that ever began. */
+  reads(): { readonly open: number; readonly begun: number }
   subscribe(listener: (event: StoreEvent) => void): () => void
   close(): void
 }
@@ -138,6 +140,7 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
   let base = 0
   let generation = ''
   let reading = 0
+  let begunReads = 0
   /** How much of the oldest row is in the tables already. */
   let begun = { seq: 0, to: 0 }
   const stale = new Set<string>()
@@ -163,6 +166,7 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
 
   async function read<T>(work: () => PromiseLike<T>): Promise<T> {
     reading++
+    begunReads++
     try {
       return await guarded(work)
     } finally {
@@ -173,7 +177,7 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
   /** Rows now visible: into the overlay, and on to whoever watches. */
   function show(rows: readonly LoadedRow[]): void {
     if (rows.length === 0) return
-    overlay.add(rows)
+    overlay.add(rows, deps.clock.monotonic())
     for (const { items } of rows)
       for (const { type, id, kind } of items)
         if (kind === 'bad') {
@@ -221,7 +225,7 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
     if (identity.device !== generation) {
       const { rows, log } = await inbox.readAbove(0)
       reset(log, identity.device)
-      overlay.add(rows)
+      overlay.add(rows, deps.clock.monotonic())
       await loadStale()
       emit({ kind: 'reset' })
       return
@@ -232,7 +236,7 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
     overlay.skipTo(log.mark)
     mark = Math.max(mark, log.mark)
     if (unseen) {
-      overlay.add(rows)
+      overlay.add(rows, deps.clock.monotonic())
       await loadStale()
       emit({ kind: 'reset' })
     } else show(rows)
@@ -274,7 +278,7 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
       const identity = await device.open()
       const { rows, log } = await inbox.readAbove(0)
       reset(log, identity.device)
-      overlay.add(rows)
+      overlay.add(rows, deps.clock.monotonic())
       await loadStale()
     })
   } catch (error) {
@@ -355,9 +359,15 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
     get: (type, ids) => read(() => runner.get(specOf(type), ids)),
     count: (query) => read(() => runner.count(query, specOf(query.query.collection))),
     isStale: (type, id) => stale.has(recordKey(type, id)),
-    counts: () => ({ ...overlay.unsettled(mark), head: overlay.head, mark, empty: overlay.head === base }),
+    counts: () => ({
+      ...overlay.unsettled(mark),
+      head: overlay.head,
+      mark,
+      empty: overlay.head === base,
+      oldestAt: overlay.oldestAbove(mark)?.at ?? null,
+    }),
     settledCount: () => read(() => tables.count()),
-    busy: () => reading > 0,
+    reads: () => ({ open: reading, begun: begunReads }),
     subscribe: (listener) => {
       listeners.add(listener)
       return () => listeners.delete(listener)

@@ -132,12 +132,28 @@ describe('settling', () => {
       const [quiet, mark] = [clock.now(), store.counts().mark]
       expect(mark).toBe(0)
       await until(() => store.counts().mark > 0)
-      expect(clock.now() - quiet).toBeGreaterThanOrEqual(1_900)
+      expect(clock.now() - quiet).toBeGreaterThanOrEqual(1_000)
       await until(() => engine.status.current.phase === 'idle')
       expect(store.counts()).toMatchObject({ pages: 0, records: 0 })
       expect(engine.status.current.records).toEqual({ settled: 1_000, unsettled: 0 })
       expect((await ids()).length).toBe(1_000)
       expect(phases).toEqual(['starting', 'connecting', 'draining', 'settling', 'idle'])
+    }))
+
+  it('settles no page before it is two seconds old, so that other tabs see it in the inbox first (R25)', () =>
+    inWorld({ contacts: 300, delayMs: 30 }, async ({ open, until, clock }) => {
+      const { engine, store } = await open()
+      const stored: number[] = []
+      const ages: number[] = []
+      let [head, mark] = [0, 0]
+      store.subscribe(() => {
+        const counts = store.counts()
+        for (; head < counts.head; head++) stored.push(clock.now())
+        for (; mark < counts.mark; mark++) ages.push(clock.now() - (stored[mark] ?? 0))
+      })
+      await until(() => engine.status.current.phase === 'idle' && engine.status.current.records.settled === 300)
+      expect(ages.length).toBe(head)
+      expect(Math.min(...ages)).toBeGreaterThanOrEqual(2_000)
     }))
 
   it('keeps the inbox below its ceiling while draining, however slowly pages come (R7)', async () => {

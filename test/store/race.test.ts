@@ -77,7 +77,7 @@ const openBroken =
     const follow = async (): Promise<void> => {
       const { rows, log } = await inbox.readAbove(overlay.head)
       overlay.skipTo(log.mark)
-      overlay.add(rows)
+      overlay.add(rows, 0)
       mark = Math.max(mark, log.mark)
       overlay.settled(mark)
     }
@@ -92,7 +92,7 @@ const openBroken =
       })
     return {
       lead: () => device.takeEpoch(),
-      commit: async (lease, items) => overlay.add((await inbox.commit(lease, [page(...items)], session)).rows),
+      commit: async (lease, items) => overlay.add((await inbox.commit(lease, [page(...items)], session)).rows, 0),
       settle: async (lease) => {
         const row = overlay.oldestAbove(mark)
         if (row === undefined) return false

@@ -28,12 +28,12 @@ describe('catching up', () => {
         entries: {
           value: (type: string) => {
             const entries = new Map(overlay.entries(type))
-            queueMicrotask(() => overlay.add(page2))
+            queueMicrotask(() => overlay.add(page2, 0))
             return entries
           },
         },
       }) as Overlay
-      const catchUp = async (): Promise<void> => overlay.add(page2)
+      const catchUp = async (): Promise<void> => overlay.add(page2, 0)
       const runner = createQueryRunner({
         database,
         overlay: late,
