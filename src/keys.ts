@@ -11,18 +11,13 @@ export type ShadowKey = readonly [0] | readonly [1, 0 | 1] | readonly [2, number
 export const AFTER_ALL: readonly [5] = [5]
 
 export function shadowKey(value: unknown, fold = false): ShadowKey {
-  return fold && typeof value === 'string' ? [3, foldText(value)] : unfoldedKey(value)
-}
-
-/** The shadow key of a field that is not folded. */
-export function unfoldedKey(value: unknown): ShadowKey {
   switch (typeof value) {
     case 'boolean':
       return [1, value ? 1 : 0]
     case 'number':
       return Number.isNaN(value) ? [0] : [2, value]
     case 'string':
-      return [3, value]
+      return [3, fold ? foldText(value) : value]
     case 'object':
       return value === null ? [0] : [4]
     default:
@@ -55,20 +50,9 @@ export function positionOrder(dir?: 'asc' | 'desc'): (a: Position, b: Position) 
   return (a, b) => sign * ((a.key !== null && b.key !== null && compareKeys(a.key, b.key)) || compareIds(a.id, b.id))
 }
 
-// Letters that Unicode does not take apart into a base letter and a mark.
-const UNDECOMPOSED: Readonly<Record<string, string>> = {
-  ß: 'ss',
-  æ: 'ae',
-  œ: 'oe',
-  ø: 'o',
-  đ: 'd',
-  ð: 'd',
-  þ: 'th',
-  ł: 'l',
-  ħ: 'h',
-  ı: 'i',
-  ŧ: 't',
-}
+// Letters that Unicode does not take apart into a base letter and a mark, and what they become.
+const UNDECOMPOSED = 'ßæœøđðþłħıŧ'
+const BASES = ['ss', 'ae', 'oe', 'o', 'd', 'd', 'th', 'l', 'h', 'i', 't']
 
 /** Lower case, no diacritics: `Łódź` and `lodz` are the same for a folded index. */
 export function foldText(text: string): string {
@@ -76,7 +60,7 @@ export function foldText(text: string): string {
     .toLowerCase()
     .normalize('NFD')
     .replace(/\p{M}/gu, '')
-    .replace(/[ßæœøđðþłħıŧ]/g, (letter) => UNDECOMPOSED[letter] ?? letter)
+    .replace(/[ßæœøđðþłħıŧ]/g, (letter) => BASES[UNDECOMPOSED.indexOf(letter)] ?? letter)
 }
 
 /** The smallest string above every string that starts with `prefix`; null if there is none. */

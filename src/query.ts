@@ -6,7 +6,6 @@ import { SyncError } from './errors.ts'
 import {
   afterPrefix,
   canonicalId,
-  compareIds,
   compareKeys,
   positionOrder,
   shadowKey,
@@ -166,5 +165,5 @@ function scalar(field: string, value: unknown): Scalar {
 }
 
 function bad(what: string): never {
-  throw new SyncError('invalid_argument', `The query cannot be run: ${what}.`)
+  throw new SyncError('invalid_argument', `Query: ${what}.`)
 }

@@ -73,12 +73,12 @@ const FIELD = /^(?!(__proto__|constructor|prototype)$)[A-Za-z_]\w{0,127}$/
 export function defineSchema<const C extends Collections>(schema: Schema<C>): Schema<C> {
   const { version, collections } = schema
   check(Number.isSafeInteger(version) && version > 0, 'version must be a whole number from 1')
-  check(Object.keys(collections ?? {}).length > 0, 'there must be at least one collection')
+  check(Object.keys(collections ?? {}).length > 0, 'name at least one collection')
   for (const [name, { options }] of Object.entries(collections)) {
     const { key = 'id', indexes = [] } = options
     check(
       NAME.test(name),
-      `"${name}" cannot be a collection: use the wire type, lower snake case, and no name that sync itself has`,
+      `"${name}" cannot be a collection: use the wire type, lower snake case, no name of sync itself`,
     )
     const fields = typeof key === 'function' ? ['id'] : listOf(key)
     check(fields.length > 0 && areNames(fields), `${name}: key must name a field, none twice; leave it out for "id"`)
@@ -94,7 +94,7 @@ function areNames(names: readonly unknown[]): boolean {
 }
 
 function check(right: boolean, otherwise: string): void {
-  if (!right) throw new SyncError('schema_invalid', `The schema cannot be used: ${otherwise}.`)
+  if (!right) throw new SyncError('schema_invalid', `Schema: ${otherwise}.`)
 }
 
 function fieldsOf(index: IndexOption<string>): readonly string[] {
@@ -218,7 +218,7 @@ export function toPlainSchema({ version, collections }: Schema, packaged: boolea
     if (packaged && (validate !== undefined || typeof key === 'function'))
       throw new SyncError(
         'schema_needs_worker',
-        `"${name}" has a validator or a key function; give createSync a worker of your own, with startWorker({schema}) of "tidegate/worker".`,
+        `"${name}" has a validator or key function: it needs your own worker, with startWorker({schema}) of "tidegate/worker".`,
       )
     return [name, { options: { key: typeof key === 'function' ? null : key, indexes } }] as const
   })

@@ -7,15 +7,15 @@ import { sleep, type Sleeper } from '../clock.ts'
 import { SyncError } from '../errors.ts'
 import { silentLog } from '../log.ts'
 import type { Collections } from '../schema.ts'
-import { NOTHING_KNOWN, type Facts, type Status, type ToPage } from '../worker/api.ts'
+import { NOTHING_KNOWN, type Facts, type Status, type ToPage, type ToWorker } from '../worker/api.ts'
 import type { Sync, SyncControl, SyncOptions, WaitOptions } from './api.ts'
 import { createAttendance } from './audience.ts'
-import { createCollection, type Link } from './collection.ts'
+import { createCollection } from './collection.ts'
 import { connect, spawnPackaged, type Connection } from './connect.ts'
 import { openRequest } from './options.ts'
 import { currentPage, followPage, type Page } from './page.ts'
 import { createValueStore } from './store.ts'
-import { createStreams, type Streams } from './streams.ts'
+import { createStreams } from './streams.ts'
 import { createTokenDesk } from './token.ts'
 
 /** Where the client runs; tests give their own. */
@@ -37,7 +37,7 @@ export function createSync<const C extends Collections>(options: SyncOptions<C>)
     clock: { sleep },
     page: currentPage(),
     base: globalThis.document?.baseURI ?? globalThis.location?.href ?? NO_BASE,
-    canRun: 'Worker' in globalThis && ('document' in globalThis || 'indexedDB' in globalThis),
+    canRun: 'Worker' in globalThis && 'indexedDB' in globalThis,
   })
 }
 
@@ -55,14 +55,15 @@ export function createClient<const C extends Collections>(
   const history = createValueStore<Shown<'history'>>({ sessions: [] }, following('history'))
   const quarantine = createValueStore<Shown<'quarantine'>>({ count: 0, items: [] }, following('quarantine'))
 
-  const streams: Streams = createStreams((message) => connection.post(message))
-  const desk = createTokenDesk(token, (message) => connection.post(message))
+  const post = (message: ToWorker): void => connection.post(message)
+  const streams = createStreams(post)
+  const desk = createTokenDesk(token, post)
   const connection: Connection = canRun
     ? connect({ spawn: typeof worker === 'function' ? worker : () => worker, request, clock, receive, ended })
     : nowhere()
-  const leavePage = canRun && page !== null ? followPage(page, (message) => connection.post(message)) : null
+  const leavePage = canRun && page !== null ? followPage(page, post) : null
 
-  const link: Link = { call: connection.call, guard: connection.guard, openStream: streams.open, clock }
+  const link = { ...connection, openStream: streams.open, clock }
   const control: SyncControl = {
     ready: connection.opened,
     status,
@@ -77,7 +78,7 @@ export function createClient<const C extends Collections>(
     pause: told('pause'),
     resume: told('resume'),
     restart: told('restart'),
-    close: () => connection.close(),
+    close: connection.close,
   }
   const collections = Object.fromEntries(
     Object.keys(options.schema.collections).map((name) => [name, createCollection(name, link)]),
@@ -117,7 +118,7 @@ export function createClient<const C extends Collections>(
   }
 
   function following(what: 'history' | 'quarantine') {
-    const follow = (on: boolean) => () => connection.post({ kind: 'follow', what, on })
+    const follow = (on: boolean) => () => post({ kind: 'follow', what, on })
     return createAttendance(clock, follow(true), follow(false))
   }
 }

@@ -52,7 +52,7 @@ function createBuilder<T, S>(query: Query, link: Link): QueryBuilder<T, S> {
       const where: Record<string, Condition> = { ...query.where }
       for (const [field, condition] of Object.entries(conditions)) {
         if (condition === undefined) continue
-        if (Object.hasOwn(where, field)) bad(`where names "${field}" twice; make one condition of both`)
+        if (Object.hasOwn(where, field)) bad(`"${field}" has two conditions; make them one`)
         where[field] = plain(condition, field) as Condition
       }
       return next({ where })
@@ -68,7 +68,7 @@ function createBuilder<T, S>(query: Query, link: Link): QueryBuilder<T, S> {
     columns() {
       const { select, order, limit, afterRow } = query
       if (select === undefined || (order ?? limit ?? afterRow) !== undefined)
-        return bad('columns needs select, with numeric fields, and no orderBy, limit or after')
+        return bad('columns needs select, of numeric fields, and no orderBy, limit or after')
       return createColumnFeed(query, select as ReadonlyArray<keyof S & string>, link)
     },
   }
@@ -79,11 +79,10 @@ function plain(value: unknown, field: string): unknown {
   if (Array.isArray(value)) return value.map((one) => plain(one, field))
   if (typeof value === 'object' && value !== null)
     return Object.fromEntries(Object.entries(value).map(([op, one]) => [op, plain(one, field)]))
-  if (typeof value === 'function' || typeof value === 'symbol' || typeof value === 'bigint')
-    bad(`${field}: a ${typeof value} cannot be compared`)
+  if (['function', 'symbol', 'bigint'].includes(typeof value)) bad(`${field}: a ${typeof value} cannot be compared`)
   return value
 }
 
 function bad(what: string): never {
-  throw new SyncError('invalid_argument', `This cannot be asked: ${what}.`)
+  throw new SyncError('invalid_argument', `Query: ${what}.`)
 }

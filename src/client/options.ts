@@ -30,9 +30,9 @@ export function openRequest<C extends Collections>(options: SyncOptions<C>, base
     ...unknown
   } = options
   for (const option of Object.keys(unknown)) check(false, `there is no option "${option}"`)
-  check(isObject(schema), 'schema must be what defineSchema() returned')
+  check(isObject(schema), 'schema must come from defineSchema()')
   check(isText(name), 'name must be a string')
-  check(account === null || isText(account), 'account must be a string, or null for an app without accounts')
+  check(account === null || isText(account), 'account must be a string, or null without accounts')
   check(isFunction(token), 'token must be a function')
   check(worker === undefined || isFunction(worker) || isObject(worker), 'worker must be a Worker or a function')
   check(log === undefined || isFunction(log), 'log must be a function')
@@ -61,7 +61,7 @@ function address(endpoint: unknown, base: string): string {
   const url = isText(endpoint) && URL.canParse(endpoint, base) ? new URL(endpoint, base) : null
   check(
     url !== null && /^https?:$/.test(url.protocol) && url.username + url.password + url.search + url.hash === '',
-    'endpoint must be an http(s) address without user, password, "?" and "#"',
+    'endpoint must be an http(s) address without user, password, ? and #',
   )
   return url.href.replace(/\/+$/, '')
 }

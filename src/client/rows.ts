@@ -45,7 +45,8 @@ export function createRowSet(compare: Compare): RowSet {
       }
       for (const row of rows) {
         const known = current.get(row.id)
-        pending.set(row.id, known !== undefined && sameJson(known, row) ? known : row)
+        const same = known !== undefined && JSON.stringify(known) === JSON.stringify(row)
+        pending.set(row.id, same ? known : row)
       }
     },
 
@@ -113,9 +114,4 @@ function merge(rows: readonly WireRow[], coming: readonly WireRow[], compare: Co
     merged.push(row)
   }
   return merged.concat(rows.slice(from))
-}
-
-/** Whether two values that came from JSON are the same; fields in another order count as a change. */
-function sameJson(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a) === JSON.stringify(b)
 }
