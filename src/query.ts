@@ -131,7 +131,7 @@ function range(field: string, condition: { readonly [op: string]: unknown }, fol
   let upperOpen = false
   for (const [op, value] of Object.entries(condition)) {
     if (value === undefined) continue
-    if (value === null) bad(`${field}: a range has no place for null; use {${field}: null} for missing values`)
+    if (value === null) bad(`${field}: a range has no place for null; use {${field}: null}`)
     const key = shadowKey(scalar(field, value), fold)
     if (op === 'gt' || op === 'gte') [lower, lowerOpen] = [key, op === 'gt']
     else if (op === 'lt' || op === 'lte') [upper, upperOpen] = [key, op === 'lt']

@@ -183,7 +183,7 @@ function checker(name: string, validator: StandardSchema): CollectionSpec['check
       result.catch(() => undefined)
       throw new SyncError(
         'schema_async',
-        `The validator of "${name}" is asynchronous; rows are checked synchronously before they are stored. Use a synchronous schema.`,
+        `The validator of "${name}" is asynchronous; only a synchronous one can check rows before they are stored.`,
       )
     }
     const issue = result.issues?.[0]

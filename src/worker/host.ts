@@ -134,14 +134,11 @@ export function createHost(deps: HostDeps): WorkerApi {
     open: (request, port) =>
       answer(async () => {
         if (opened !== null || closed)
-          throw new SyncError(
-            'invalid_argument',
-            'This worker serves a client already; give each createSync() a worker of its own.',
-          )
+          throw new SyncError('invalid_argument', 'This worker serves a client already; give each createSync its own.')
         if (request.wire !== WIRE_VERSION)
           throw new SyncError(
             'version_skew',
-            `The page speaks version ${request.wire} of the worker's protocol, the worker ${WIRE_VERSION}; build and load both from one release.`,
+            'Page and worker are of different releases; build and load both from one.',
           )
         port.postMessage({ kind: 'hello' } satisfies ToPage)
         const now = await open(request, port)
@@ -195,14 +192,14 @@ function schemaOf(own: Schema | null, { schema, ownWorker }: OpenRequest): Schem
     if (ownWorker)
       throw new SyncError(
         'schema_needs_worker',
-        "The packaged worker was given as the app's own; leave `worker` out of createSync, or write a worker file with startWorker({schema}).",
+        'This worker is the packaged one: leave `worker` out of createSync, or write a file with startWorker({schema}).',
       )
     return defineSchema(schema as Schema)
   }
   if (own.version !== schema.version || schemaHash(own) !== schemaHash(schema))
     throw new SyncError(
       'version_skew',
-      `The worker file was built with another schema (version ${own.version}) than the page (version ${schema.version}); import the same module in both and reload.`,
+      `The worker has another schema (version ${own.version}) than the page (version ${schema.version}); import one module in both and reload.`,
     )
   return own
 }
@@ -218,34 +215,29 @@ function createTokenDesk(send: (message: ToPage) => void): TokenDesk {
   const waiting = new Map<number, { resolve: (token: string) => void; reject: (error: SyncError) => void }>()
   let last = 0
   return {
-    ask: (reason, signal) =>
-      new Promise((resolve, reject) => {
-        const request = ++last
-        const cancel = (): void => {
-          if (!waiting.delete(request)) return
-          send({ kind: 'token-cancel', request })
-          reject(aborted())
-        }
-        if (signal.aborted) return reject(aborted())
-        signal.addEventListener('abort', cancel, { once: true })
-        waiting.set(request, {
-          resolve: (token) => {
-            signal.removeEventListener('abort', cancel)
-            resolve(token)
-          },
-          reject,
-        })
+    ask: async (reason, signal) => {
+      if (signal.aborted) throw aborted()
+      const request = ++last
+      const cancel = (): void => {
+        send({ kind: 'token-cancel', request })
+        waiting.get(request)?.reject(aborted())
+      }
+      signal.addEventListener('abort', cancel)
+      return new Promise<string>((resolve, reject) => {
+        waiting.set(request, { resolve, reject })
         send({ kind: 'token', request, reason })
-      }),
+      }).finally(() => {
+        signal.removeEventListener('abort', cancel)
+        waiting.delete(request)
+      })
+    },
     answer(message) {
       const one = waiting.get(message.request)
-      waiting.delete(message.request)
       if (message.kind === 'token') one?.resolve(message.token)
-      else one?.reject(new SyncError('token_failed', `The token callback of createSync failed: ${message.message}`))
+      else one?.reject(new SyncError('token_failed', `The token callback failed: ${message.message}`))
     },
     close() {
       for (const { reject } of waiting.values()) reject(aborted())
-      waiting.clear()
     },
   }
 }

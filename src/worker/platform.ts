@@ -47,10 +47,7 @@ async function readText(response: Response, maxBytes: number): Promise<string> {
 }
 
 function tooLarge(maxBytes: number): SyncError {
-  return new SyncError(
-    'page_too_large',
-    `An answer was larger than ${maxBytes} bytes and was left alone; lower the server's page size.`,
-  )
+  return new SyncError('page_too_large', `An answer was larger than ${maxBytes} bytes; lower the server's page size.`)
 }
 
 export function createLocks(manager: LockManager | undefined): Locks {
