@@ -84,6 +84,7 @@ export function createCommits(deps: CommitsDeps): Commits {
 
   return {
     add(page) {
+      store.prepare(page)
       group.push(page)
       gathered += page.items.length
     },

@@ -213,7 +213,8 @@ export async function drain(deps: PullDeps, first: SessionFacts, outer: AbortSig
     const full = isOver(store.counts(), ceiling)
     // Even when there is no room, one page is in hand (R7).
     if (end === null) lanes.fill(full ? 1 : undefined)
-    await commits.advance(full)
+    // The last page is stored while its 204 is on the way.
+    await commits.advance(full || page.countLeft === 0)
     if (full) await makeRoom({ store, lease }, ceiling)
   }
 

@@ -8,16 +8,32 @@ const MARK = '$unsafeInteger'
 const LONG_DIGITS = /\d{16}/
 const LONGEST_SAFE = String(Number.MAX_SAFE_INTEGER).length
 
+/** Levels of nesting up to which a text is not worth a closer look. */
+const ORDINARY_DEPTH = 100
+
 /**
- * `suspect` says that some number may have been kept as marked text, so that items are worth a look.
- * @throws SyntaxError as `JSON.parse` does.
+ * `suspect` says that the value is worth a closer look: some number may have been kept as marked text, or it is nested
+ * unusually deep. @throws SyntaxError as `JSON.parse` does.
  */
 export function parseJson(text: string): { readonly value: unknown; readonly suspect: boolean } {
   // First the text as it is: what was cut is refused at once, and what follows may rely on whole tokens.
   const value: unknown = JSON.parse(text)
-  if (!LONG_DIGITS.test(text)) return { value, suspect: false }
+  if (!LONG_DIGITS.test(text)) return { value, suspect: isDeep(text) }
   const marked = markUnsafeIntegers(text)
   return { value: marked === text ? value : JSON.parse(marked), suspect: true }
+}
+
+// On the text: looking through the values of every record would take as long as parsing them did.
+function isDeep(json: string): boolean {
+  let depth = 0
+  for (let at = 0; at < json.length; at++) {
+    const code = json.charCodeAt(at)
+    if (code === QUOTE) at = afterString(json, at) - 1
+    else if (code === OPEN_BRACE || code === OPEN_BRACKET) {
+      if (++depth > ORDINARY_DEPTH) return true
+    } else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) depth--
+  }
+  return false
 }
 
 // By hand and in one pass: a regular expression runs out of stack in one long string.
@@ -46,15 +62,23 @@ function markUnsafeIntegers(json: string): string {
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const MINUS = 0x2d
+const OPEN_BRACE = 0x7b
+const CLOSE_BRACE = 0x7d
+const OPEN_BRACKET = 0x5b
+const CLOSE_BRACKET = 0x5d
 
 function isDigit(code: number): boolean {
   return code >= 0x30 && code <= 0x39
 }
 
 function afterString(json: string, start: number): number {
-  let at = start + 1
-  for (let code = json.charCodeAt(at); code !== QUOTE; code = json.charCodeAt(at)) at += code === BACKSLASH ? 2 : 1
-  return at + 1
+  for (let end = start; ;) {
+    end = json.indexOf('"', end + 1)
+    let before = end
+    while (json.charCodeAt(before - 1) === BACKSLASH) before--
+    // An even number of backslashes escape each other, not the quote.
+    if ((end - before) % 2 === 0) return end + 1
+  }
 }
 
 function afterNumber(json: string, start: number): number {

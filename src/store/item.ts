@@ -30,13 +30,16 @@ const UNTYPED = '?'
  */
 const MAX_DEPTH = 500
 
+const HARMLESS = { unsafeInteger: false, tooDeep: false }
+
 /** Names a record in memory. Types and ids come from the server and may hold any character. */
 export function recordKey(type: string, id: string): string {
   return `${type.length} ${type}${id}`
 }
 
 /**
- * @param suspect the page held long numbers: look for ones that JavaScript would round (R8).
+ * @param suspect the page held long numbers or deep nesting: look for numbers that JavaScript would round (R8), and for
+ * what could not be stored.
  * @param knownId under which an item without a usable key is kept already.
  */
 export function classify(
@@ -52,15 +55,14 @@ export function classify(
   const rev = item.revision ?? 0
   const bad = (reason: string): StoredItem => {
     const named = { type: type ?? UNTYPED, id: id ?? knownId ?? item.ackKey ?? fingerprint(item.raw), rev }
-    if (isDeeper(item.raw, MAX_DEPTH))
+    if (suspect && inspect(item.raw, MAX_DEPTH).tooDeep)
       return { ...named, kind: 'bad', data: null, reason: 'is nested too deeply to be stored' }
     return { ...named, kind: 'bad', data: item.raw, reason }
   }
   if (type === null) return bad('names no type')
   if (row === null) return bad('has no data')
-  const tooDeep = isDeeper(row, MAX_DEPTH - 1)
-  if (suspect && inspect(row, MAX_DEPTH - 1).unsafeInteger)
-    return bad('holds a whole number beyond 2^53, which JavaScript would round')
+  const { unsafeInteger, tooDeep } = suspect ? inspect(row, MAX_DEPTH - 1) : HARMLESS
+  if (unsafeInteger) return bad('holds a whole number beyond 2^53, which JavaScript would round')
   if (id === null) return bad('has no usable key')
   if (item.revision === null) return bad('has no revision')
   if (event === 'deleted') return { type, id, rev, kind: 'del', data: tooDeep ? null : row }
@@ -120,14 +122,6 @@ function idOf(row: Row, spec: CollectionSpec | undefined): string | null {
   } catch {
     return null
   }
-}
-
-/** Whether objects and lists are nested deeper than `levels`. Looks at every value of every record, so it makes nothing. */
-function isDeeper(value: unknown, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  if (levels === 0) return true
-  for (const name in value) if (isDeeper((value as Row)[name], levels - 1)) return true
-  return false
 }
 
 function isObject(value: unknown): value is Row {

@@ -4,6 +4,16 @@ import { describe, expect, it } from 'vitest'
 import { holdsUnsafeInteger, inspect, parseJson } from '../../src/protocol/json.ts'
 
 describe('parseJson', () => {
+  it('marks a text nested unusually deep for a closer look, wherever quotes and brackets stand in its strings (F11)', () => {
+    const nested = (levels: number): string => `${'{"a":['.repeat(levels / 2)}1${']}'.repeat(levels / 2)}`
+    expect(parseJson(nested(100)).suspect).toBe(false)
+    expect(parseJson(nested(102)).suspect).toBe(true)
+    expect(parseJson(`[${Array.from({ length: 500 }, () => '{"a":[]}').join(',')}]`).suspect).toBe(false)
+    for (const text of ['['.repeat(200), '\\', '"'.repeat(9), `\\"${'{'.repeat(200)}`, `${'\\\\'}"[`])
+      expect(parseJson(JSON.stringify({ [text]: [text, text] })).suspect).toBe(false)
+    expect(parseJson(`["\\\\",${nested(102)},"\\""]`).suspect).toBe(true)
+  })
+
   it('is JSON.parse for every text whose numbers JavaScript can hold (R8)', () => {
     fc.assert(
       fc.property(fc.json({ maxDepth: 4 }), (text) => {

@@ -47,7 +47,7 @@ export function wire(raw: readonly unknown[]): readonly WireItem[] {
   return readPage({ items: raw })?.items ?? []
 }
 
-export const page = (...raw: unknown[]): IncomingPage => ({ items: wire(raw), suspect: false })
+export const page = (...raw: unknown[]): IncomingPage => ({ items: wire(raw), suspect: true })
 
 export interface Opened {
   readonly store: Store
