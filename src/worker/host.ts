@@ -4,9 +4,7 @@
  * is checked, and is handed on; there is no logic of its own.
  */
 import { expose } from 'comlink'
-import { sha256 } from '@noble/hashes/sha2.js'
-import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
-import { aborted, type Clock, type Random } from '../clock.ts'
+import { aborted, toHex, type Clock, type Random } from '../clock.ts'
 import type { Channel } from '../engine/channel.ts'
 import { createEngine, type Engine } from '../engine/engine.ts'
 import type { StorageInfo } from '../engine/facts.ts'
@@ -35,9 +33,14 @@ export interface HostDeps {
 }
 
 /** Database, lock and channel share this name, so two accounts never meet (R22). */
-export function databaseName({ name, endpoint, account }: Pick<OpenRequest, 'name' | 'endpoint' | 'account'>): string {
-  const digest = bytesToHex(sha256(utf8ToBytes(JSON.stringify([name, endpoint, account]))))
-  return `tidegate-${name}-${digest.slice(0, 32)}`
+export async function databaseName(
+  { name, endpoint, account }: Pick<OpenRequest, 'name' | 'endpoint' | 'account'>,
+  subtle: SubtleCrypto | undefined = crypto.subtle,
+): Promise<string> {
+  const identity = JSON.stringify([name, endpoint, account])
+  // Browsers have no `subtle` on plain http (other than localhost); there the text stands for its hash.
+  const digest = await subtle?.digest('SHA-256', new TextEncoder().encode(identity))
+  return `tidegate-${name}-${digest === undefined ? identity : toHex(new Uint8Array(digest, 0, 16))}`
 }
 
 interface Open {
@@ -53,7 +56,7 @@ export function createHost(deps: HostDeps): WorkerApi {
 
   async function open(request: OpenRequest, port: MessagePort): Promise<Open> {
     const schema = schemaOf(deps.schema, request)
-    const name = databaseName(request)
+    const name = await databaseName(request)
     const send = (message: ToPage, transfer: Transferable[] = []): void => port.postMessage(message, transfer)
     const log: Log = request.debug ? (level, event, fields) => send({ kind: 'log', level, event, fields }) : silentLog
     const scanned = new Set<string>()

@@ -142,17 +142,19 @@ describe('opening', () => {
     expect(fromWorker.filter(({ kind }) => kind === 'hello')).toHaveLength(1)
   })
 
-  it('keeps accounts, endpoints and names apart, and writes none of them out (R22)', () => {
-    const names = [
-      request,
-      { ...request, account: 'ann' },
-      { ...request, account: 'bob' },
-      { ...request, account: '' },
-      { ...request, endpoint: 'http://other.test' },
-      { ...request, name: 'elsewhere' },
-    ].map(databaseName)
+  it('keeps accounts, endpoints and names apart, and writes none of them out (R22)', async () => {
+    const names = await Promise.all(
+      [
+        request,
+        { ...request, account: 'ann' },
+        { ...request, account: 'bob' },
+        { ...request, account: '' },
+        { ...request, endpoint: 'http://other.test' },
+        { ...request, name: 'elsewhere' },
+      ].map((place) => databaseName(place)),
+    )
     expect(new Set(names).size).toBe(names.length)
-    expect(databaseName({ ...request })).toBe(names[0])
+    expect(await databaseName({ ...request })).toBe(names[0])
     expect(names.filter((name) => /ann|bob|test/.test(name))).toEqual([])
   })
 })
