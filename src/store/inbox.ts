@@ -10,8 +10,9 @@ import { tableName, type InboxRow, type LogRow, type QuarantineRow, type TableRo
 import type { SessionFacts } from './device.ts'
 import { own, type Row } from '../schema.ts'
 import { readAsLeader, vanished, type Lease } from './guard.ts'
-import { bodyOf, classify, reclassify, recordKey, type StoredItem } from './item.ts'
+import { bodyOf, classify, reclassify, type StoredItem } from './item.ts'
 import { result } from './native.ts'
+import { createRecordMap, type RecordMap } from './record-map.ts'
 import type { Known, LoadedRow, Overlay } from './overlay.ts'
 
 /** A larger page becomes several rows of one commit, so that settling stays small (R1). */
@@ -47,7 +48,7 @@ export interface Inbox {
 interface Prepared {
   readonly items: readonly StoredItem[]
   readonly mark: number
-  readonly settled: Promise<ReadonlyMap<string, Known>>
+  readonly settled: Promise<RecordMap<Known>>
 }
 
 /** Rows read at once: the next ones are fetched while these are parsed. */
@@ -149,15 +150,14 @@ export function createInbox(
   }
 
   /** Stored revisions of what comes in, by type and id. */
-  async function settledRevisions(items: readonly StoredItem[]): Promise<ReadonlyMap<string, Known>> {
+  async function settledRevisions(items: readonly StoredItem[]): Promise<RecordMap<Known>> {
     const byType = new Map<string, Set<string>>()
     for (const { type, id } of items) byType.set(type, (byType.get(type) ?? new Set()).add(id))
     const tables = [...byType.keys()].filter((type) => specs.has(type)).map(tableName)
     return native.read(['tombstones', 'quarantine', ...tables], async (store) => {
-      const known = new Map<string, Known>()
+      const known = createRecordMap<Known>()
       const note = (type: string, id: string, next: Known): void => {
-        const key = recordKey(type, id)
-        if ((known.get(key)?.rev ?? -1) < next.rev) known.set(key, next)
+        if ((known.get(type, id)?.rev ?? -1) < next.rev) known.set(type, id, next)
       }
       const [dead, held] = await Promise.all([isUsed(store('tombstones')), isUsed(store('quarantine'))])
       const work: Array<Promise<void>> = []
@@ -203,10 +203,10 @@ async function getSome<T>(store: IDBObjectStore, keys: readonly IDBValidKey[], f
 
 interface Compared {
   readonly items: readonly StoredItem[]
-  readonly settled: ReadonlyMap<string, Known>
+  readonly settled: RecordMap<Known>
 }
 
-const NOTHING_SETTLED: ReadonlyMap<string, Known> = new Map()
+const NOTHING_SETTLED = createRecordMap<Known>()
 
 interface Admitted {
   readonly pages: readonly (readonly StoredItem[])[]
@@ -215,17 +215,17 @@ interface Admitted {
 
 /** Keeps, page by page, the items newer than everything known of their record (I4, I5). */
 function admit(incoming: readonly Compared[], overlay: Overlay): Admitted {
-  const newest = new Map<string, Known>()
+  const newest = createRecordMap<Known>()
   let divergent = 0
   const pages = incoming.map(({ items, settled }) =>
     items.filter((item) => {
-      const key = recordKey(item.type, item.id)
-      const before = newest.get(key) ?? newestOf(settled.get(key), overlay.known(item.type, item.id, key))
-      if (before !== undefined && before.rev >= item.rev) {
-        if (before.rev === item.rev && !isSame(before.body, bodyOf(item))) divergent++
+      const { type, id, rev } = item
+      const before = newest.get(type, id) ?? newestOf(settled.get(type, id), overlay.known(type, id))
+      if (before !== undefined && before.rev >= rev) {
+        if (before.rev === rev && !isSame(before.body, bodyOf(item))) divergent++
         return false
       }
-      newest.set(key, { rev: item.rev, body: bodyOf(item) })
+      newest.set(type, id, { rev, body: bodyOf(item) })
       return true
     }),
   )

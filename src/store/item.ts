@@ -32,11 +32,6 @@ const MAX_DEPTH = 500
 
 const HARMLESS = { unsafeInteger: false, tooDeep: false }
 
-/** Names a record in memory. Types and ids come from the server and may hold any character. */
-export function recordKey(type: string, id: string): string {
-  return `${type.length} ${type}${id}`
-}
-
 /**
  * @param suspect the page held long numbers or deep nesting: look for numbers that JavaScript would round (R8), and for
  * what could not be stored.

@@ -8,7 +8,8 @@
  * - Entries leave late (tickets): dropping one at once could hide a record from a reader that saw an older mark.
  */
 import type { Row } from '../schema.ts'
-import { bodyOf, recordKey, type StoredItem } from './item.ts'
+import { bodyOf, type StoredItem } from './item.ts'
+import { createRecordMap } from './record-map.ts'
 
 export interface Entry {
   readonly seq: number
@@ -51,7 +52,7 @@ export interface Overlay {
   entries(type: string): ReadonlyMap<string, Entry>
   bad(type: string, id: string): BadEntry | undefined
   /** The newest revision of a record that is held here. */
-  known(type: string, id: string, key: string): Known | undefined
+  known(type: string, id: string): Known | undefined
   allBad(): Iterable<BadEntry>
   /** Marks the start of a read; call the answer when it is over. */
   ticket(): () => void
@@ -61,11 +62,9 @@ export interface Overlay {
   clear(head: number): void
 }
 
-const NONE: ReadonlyMap<string, Entry> = new Map()
-
 export function createOverlay(): Overlay {
-  const types = new Map<string, Map<string, Entry>>()
-  const bads = new Map<string, BadEntry>()
+  const entries = createRecordMap<Entry>()
+  const bads = createRecordMap<BadEntry>()
   let rows: Array<LoadedRow & { readonly at: number }> = []
   let head = 0
   let records = 0
@@ -75,20 +74,14 @@ export function createOverlay(): Overlay {
   let leaving: Array<{ mark: number; before: number }> = []
 
   function put(seq: number, item: StoredItem): void {
-    const { type, id, rev } = item
-    if (item.kind === 'bad') {
-      const key = recordKey(type, id)
-      if ((bads.get(key)?.rev ?? -1) <= rev) bads.set(key, { seq, rev, item })
+    const { type, id, rev, kind, data } = item
+    if (kind === 'bad') {
+      if ((bads.get(type, id)?.rev ?? -1) <= rev) bads.set(type, id, { seq, rev, item })
       return
     }
-    let entries = types.get(type)
-    if (entries === undefined) types.set(type, (entries = new Map()))
-    const known = entries.get(id)
-    if (known !== undefined && known.rev >= rev) return
-    entries.set(id, { seq, rev, row: item.kind === 'del' ? null : (item.data as Row) })
-    if (bads.size === 0) return
-    const key = recordKey(type, id)
-    if ((bads.get(key)?.rev ?? Infinity) <= rev) bads.delete(key)
+    if ((entries.get(type, id)?.rev ?? -1) >= rev) return
+    entries.set(type, id, { seq, rev, row: kind === 'del' ? null : (data as Row) })
+    if ((bads.get(type, id)?.rev ?? Infinity) <= rev) bads.delete(type, id)
   }
 
   function drop(mark: number): void {
@@ -98,11 +91,8 @@ export function createOverlay(): Overlay {
       bytes -= row.bytes
       records -= row.items.length
       for (const { type, id } of row.items) {
-        const entries = types.get(type)
-        if ((entries?.get(id)?.seq ?? Infinity) <= mark) entries?.delete(id)
-        if (bads.size === 0) continue
-        const key = recordKey(type, id)
-        if ((bads.get(key)?.seq ?? Infinity) <= mark) bads.delete(key)
+        if ((entries.get(type, id)?.seq ?? Infinity) <= mark) entries.delete(type, id)
+        if ((bads.get(type, id)?.seq ?? Infinity) <= mark) bads.delete(type, id)
       }
     }
     if (at > 0) rows = rows.slice(at)
@@ -144,17 +134,17 @@ export function createOverlay(): Overlay {
     skipTo(next) {
       head = Math.max(head, next)
     },
-    entry: (type, id) => types.get(type)?.get(id),
-    entries: (type) => types.get(type) ?? NONE,
-    bad: (type, id) => (bads.size === 0 ? undefined : bads.get(recordKey(type, id))),
-    known(type, id, key) {
-      const entry = types.get(type)?.get(id)
-      const bad = bads.get(key)
+    entry: entries.get,
+    entries: entries.of,
+    bad: bads.get,
+    known(type, id) {
+      const entry = entries.get(type, id)
+      const bad = bads.get(type, id)
       if (bad !== undefined && (entry === undefined || bad.rev > entry.rev))
         return { rev: bad.rev, body: bodyOf(bad.item) }
       return entry && { rev: entry.rev, body: entry.row }
     },
-    allBad: () => bads.values(),
+    allBad: bads.values,
     ticket() {
       const number = nextTicket++
       open.add(number)
@@ -168,7 +158,7 @@ export function createOverlay(): Overlay {
       release()
     },
     clear(next) {
-      types.clear()
+      entries.clear()
       bads.clear()
       rows = []
       leaving = []

@@ -12,7 +12,7 @@ import { createDevice, type Device } from './device.ts'
 import { checkLease, readAsLeader, type Lease } from './guard.ts'
 import { createInbox, type Committed, type IncomingPage } from './inbox.ts'
 import type { SessionFacts } from './device.ts'
-import { recordKey } from './item.ts'
+import { createRecordMap } from './record-map.ts'
 import { createOverlay, type LoadedRow } from './overlay.ts'
 import { createQuarantine, type Quarantine } from './quarantine.ts'
 import { createQueryRunner, type Found } from './run-query.ts'
@@ -143,7 +143,7 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
   let begunReads = 0
   /** How much of the oldest row is in the tables already. */
   let begun = { seq: 0, to: 0 }
-  const stale = new Set<string>()
+  const stale = createRecordMap<true>()
 
   async function guarded<T>(work: () => PromiseLike<T>): Promise<T> {
     if (closed) throw new SyncError('storage_closed', 'The database was closed under this tab; reload the page.')
@@ -181,8 +181,8 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
     for (const { items } of rows)
       for (const { type, id, kind } of items)
         if (kind === 'bad') {
-          if (specs.has(type)) stale.add(recordKey(type, id))
-        } else if (stale.size > 0 && overlay.bad(type, id) === undefined) stale.delete(recordKey(type, id))
+          if (specs.has(type)) stale.set(type, id, true)
+        } else if (overlay.bad(type, id) === undefined) stale.delete(type, id)
     let changes: readonly Change[] | null = null
     emit({
       kind: 'changes',
@@ -194,14 +194,14 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
 
   /** The last word on each record of these rows. */
   function changesOf(rows: readonly LoadedRow[]): readonly Change[] {
-    const changes = new Map<string, Change>()
+    const changes = createRecordMap<Change>()
     for (const { items } of rows)
       for (const { type, id } of items) {
         if (!specs.has(type)) continue
         const entry = overlay.entry(type, id)
-        changes.set(recordKey(type, id), { type, id, rev: entry?.rev ?? 0, row: entry?.row })
+        changes.set(type, id, { type, id, rev: entry?.rev ?? 0, row: entry?.row })
       }
-    return [...changes.values()]
+    return changes.values()
   }
 
   function reset(log: { mark: number; base: number }, device: string): void {
@@ -216,8 +216,8 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
     const keys = await database.quarantine.toCollection().primaryKeys()
     stale.clear()
     for (const [type, id] of keys)
-      if (specs.has(type) && overlay.entry(type, id) === undefined) stale.add(recordKey(type, id))
-    for (const { item } of overlay.allBad()) if (specs.has(item.type)) stale.add(recordKey(item.type, item.id))
+      if (specs.has(type) && overlay.entry(type, id) === undefined) stale.set(type, id, true)
+    for (const { item } of overlay.allBad()) if (specs.has(item.type)) stale.set(item.type, item.id, true)
   }
 
   async function catchUp(): Promise<void> {
@@ -358,7 +358,7 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
     find: (query) => read(() => runner.find(query, specOf(query.query.collection))),
     get: (type, ids) => read(() => runner.get(specOf(type), ids)),
     count: (query) => read(() => runner.count(query, specOf(query.query.collection))),
-    isStale: (type, id) => stale.has(recordKey(type, id)),
+    isStale: (type, id) => stale.get(type, id) === true,
     counts: () => ({
       ...overlay.unsettled(mark),
       head: overlay.head,

@@ -16,7 +16,8 @@ import {
   type Tombstone,
   type TypeAndId,
 } from './rows.ts'
-import { reclassify, recordKey, type StoredItem } from './item.ts'
+import { reclassify, type StoredItem } from './item.ts'
+import { createRecordMap } from './record-map.ts'
 import { tableRow } from './shadow.ts'
 
 type Specs = ReadonlyMap<string, CollectionSpec>
@@ -38,8 +39,8 @@ export async function upgrade(tx: Transaction, specs: Specs, schema: { version: 
   const items = await takeItems(tx)
   // Older revisions first, so that the newest of a record is the one that stays.
   items.sort((a, b) => a.rev - b.rev)
-  const records = new Map<string, Settled>()
-  const held = new Map<string, Settled>()
+  const records = createRecordMap<Settled>()
+  const held = createRecordMap<Settled>()
   for (const item of items) {
     const { at, run } = item
     const now: Settled = {
@@ -47,28 +48,28 @@ export async function upgrade(tx: Transaction, specs: Specs, schema: { version: 
       ...(at !== undefined && { at }),
       ...(run !== undefined && { run }),
     }
-    const key = recordKey(now.type, now.id)
+    const { type, id } = now
     if (now.kind === 'bad') {
-      held.set(key, now)
+      held.set(type, id, now)
       continue
     }
-    records.set(key, now)
-    held.delete(key)
+    records.set(type, id, now)
+    held.delete(type, id)
   }
   for (const [type, spec] of specs) {
-    const rows = [...records.values()].filter((item) => item.type === type && item.kind === 'put')
+    const rows = [...records.of(type).values()].filter(({ kind }) => kind === 'put')
     await putAll(tx.table<TableRow>(tableName(type)), rows, ({ id, rev, data }) =>
       tableRow(id, rev, data as TableRow['data'], spec),
     )
   }
-  const deleted = [...records.values()].filter(({ kind }) => kind === 'del')
+  const deleted = records.values().filter(({ kind }) => kind === 'del')
   await putAll(tx.table<Tombstone>('tombstones'), deleted, ({ type, id, rev, run }) => ({
     type,
     id,
     rev,
     run: run ?? sync?.started ?? 0,
   }))
-  await putAll(tx.table<QuarantineRow>('quarantine'), [...held.values()], ({ type, id, rev, data, reason, at }) => ({
+  await putAll(tx.table<QuarantineRow>('quarantine'), held.values(), ({ type, id, rev, data, reason, at }) => ({
     type,
     id,
     rev,
