@@ -141,7 +141,7 @@ export function connect({ spawn, request, clock, receive, ended }: ConnectDeps):
         ? new SyncError('worker_crashed', `The worker ended unexpectedly; reload the page. ${detail}`)
         : new SyncError(
             'worker_failed',
-            `The worker did not start: check its URL, the page's CSP (worker-src 'self'), and that nothing in it throws. ${detail}`,
+            `The worker did not start: check its URL, the page's CSP (worker-src 'self'), and that nothing in its file throws. ${detail}`,
           ),
     )
   }
