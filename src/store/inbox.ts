@@ -54,17 +54,12 @@ interface Prepared {
 /** Rows read at once: the next ones are fetched while these are parsed. */
 const ROWS_PER_READ = 32
 
-/** @param marks how far this worker knows the log to be settled, and where it began. */
-export function createInbox(
-  database: Database,
-  overlay: Overlay,
-  marks: () => { readonly mark: number; readonly base: number },
-): Inbox {
+export function createInbox(database: Database, overlay: Overlay): Inbox {
   const { native, specs, range } = database
   const prepared = new WeakMap<IncomingPage, Prepared>()
 
   function prepare(page: IncomingPage): Prepared {
-    const { mark, base } = marks()
+    const { mark, base } = overlay
     const known = prepared.get(page)
     // What was settled meanwhile is on the disk now, and not in the overlay any more.
     if (known !== undefined && known.mark === mark) return known
@@ -81,13 +76,13 @@ export function createInbox(
   /** Pages with what is known of their records, all as of one mark. */
   async function look(pages: readonly IncomingPage[]): Promise<readonly Compared[]> {
     for (;;) {
-      const { mark } = marks()
+      const { mark } = overlay
       const looked: Compared[] = []
       for (const page of pages) {
         const { items, settled } = prepare(page)
         looked.push({ items, settled: await settled })
       }
-      if (marks().mark === mark) return looked
+      if (overlay.mark === mark) return looked
     }
   }
 

@@ -3,8 +3,6 @@
  * something that cannot be shown and goes to quarantine with a reason (R29, R31). Classifying never throws
  * for bad data; a wedged queue is worse than a quarantined item.
  */
-import { sha256 } from '@noble/hashes/sha2.js'
-import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
 import { SyncError } from '../errors.ts'
 import { canonicalId } from '../keys.ts'
 import { inspect } from '../protocol/json.ts'
@@ -90,10 +88,16 @@ export function bodyOf({ kind, data }: Pick<StoredItem, 'kind' | 'data'>): unkno
   return kind === 'bad' && isObject(data) ? own(data, 'data') : data
 }
 
-/** Names an item that names itself in no way, so that it is kept once however often it comes (I23). */
+/** Names an item that names itself in no way, so that it is kept once however often it comes (I23): 64 bits of its text. */
 function fingerprint(raw: unknown): string {
   try {
-    return bytesToHex(sha256(utf8ToBytes(JSON.stringify(raw)))).slice(0, 32)
+    let a = 0x9e3779b1
+    let b = 0x85ebca77
+    for (const unit of new TextEncoder().encode(JSON.stringify(raw))) {
+      a = Math.imul(a ^ unit, 0x01000193)
+      b = Math.imul(b ^ (unit + (a >>> 15)), 0x5bd1e995)
+    }
+    return `${(a >>> 0).toString(16)}-${(b >>> 0).toString(16)}`
   } catch {
     return 'too deep to be named'
   }

@@ -40,10 +40,14 @@ export interface LoadedRow {
 export interface Overlay {
   /** The last sequence of the inbox this worker has read. */
   readonly head: number
-  /** What lies above a mark: rows, records, characters of JSON text. */
-  unsettled(mark: number): { readonly pages: number; readonly records: number; readonly bytes: number }
-  /** The oldest row above a mark, the next to be settled, and when this worker got it. */
-  oldestAbove(mark: number): (LoadedRow & { readonly at: number }) | undefined
+  /** The sequence up to which everything is settled, as far as this worker knows. */
+  readonly mark: number
+  /** The sequence at which this generation began. */
+  readonly base: number
+  /** What waits: rows, records, characters of JSON text. */
+  unsettled(): { readonly pages: number; readonly records: number; readonly bytes: number }
+  /** The oldest row that waits, and when this worker got it. */
+  oldest(): (LoadedRow & { readonly at: number }) | undefined
   /** Adds rows in sequence order. @param at milliseconds of the monotonic clock */
   add(rows: readonly LoadedRow[], at: number): void
   /** Rows of a gap in the sequence were settled unseen; only the head moves. */
@@ -59,7 +63,7 @@ export interface Overlay {
   /** Rows up to this sequence are in the tables: let them go as soon as no older read needs them. */
   settled(mark: number): void
   /** Forgets everything at once: the data was replaced. */
-  clear(head: number): void
+  clear(log: { readonly mark: number; readonly base: number }): void
 }
 
 export function createOverlay(): Overlay {
@@ -67,11 +71,13 @@ export function createOverlay(): Overlay {
   const bads = createRecordMap<BadEntry>()
   let rows: Array<LoadedRow & { readonly at: number }> = []
   let head = 0
+  let mark = 0
+  let base = 0
   let records = 0
   let bytes = 0
   let nextTicket = 0
   const open = new Set<number>()
-  let leaving: Array<{ mark: number; before: number }> = []
+  let leaving: Array<{ upTo: number; before: number }> = []
 
   function put(seq: number, item: StoredItem): void {
     const { type, id, rev, kind, data } = item
@@ -84,15 +90,15 @@ export function createOverlay(): Overlay {
     if ((bads.get(type, id)?.rev ?? Infinity) <= rev) bads.delete(type, id)
   }
 
-  function drop(mark: number): void {
+  function drop(upTo: number): void {
     let at = 0
-    for (; at < rows.length && rows[at]!.seq <= mark; at++) {
+    for (; at < rows.length && rows[at]!.seq <= upTo; at++) {
       const row = rows[at]!
       bytes -= row.bytes
       records -= row.items.length
       for (const { type, id } of row.items) {
-        if ((entries.get(type, id)?.seq ?? Infinity) <= mark) entries.delete(type, id)
-        if ((bads.get(type, id)?.seq ?? Infinity) <= mark) bads.delete(type, id)
+        if ((entries.get(type, id)?.seq ?? Infinity) <= upTo) entries.delete(type, id)
+        if ((bads.get(type, id)?.seq ?? Infinity) <= upTo) bads.delete(type, id)
       }
     }
     if (at > 0) rows = rows.slice(at)
@@ -103,14 +109,20 @@ export function createOverlay(): Overlay {
     const ready = leaving.filter(({ before }) => before <= oldest)
     if (ready.length === 0) return
     leaving = leaving.filter(({ before }) => before > oldest)
-    drop(Math.max(...ready.map(({ mark }) => mark)))
+    drop(Math.max(...ready.map(({ upTo }) => upTo)))
   }
 
   return {
     get head() {
       return head
     },
-    unsettled(mark) {
+    get mark() {
+      return mark
+    },
+    get base() {
+      return base
+    },
+    unsettled() {
       // Rows below the mark are few: they only wait for older reads to end.
       const sums = { pages: rows.length, records, bytes }
       for (let at = 0; at < rows.length && rows[at]!.seq <= mark; at++) {
@@ -120,7 +132,7 @@ export function createOverlay(): Overlay {
       }
       return sums
     },
-    oldestAbove: (mark) => rows.find(({ seq }) => seq > mark),
+    oldest: () => rows.find(({ seq }) => seq > mark),
     add(loaded, at) {
       for (const row of loaded) {
         if (row.seq <= head) continue
@@ -153,18 +165,20 @@ export function createOverlay(): Overlay {
         release()
       }
     },
-    settled(mark) {
-      leaving.push({ mark, before: nextTicket })
+    settled(upTo) {
+      mark = Math.max(mark, upTo)
+      leaving.push({ upTo, before: nextTicket })
       release()
     },
-    clear(next) {
+    clear(log) {
       entries.clear()
       bads.clear()
       rows = []
       leaving = []
       records = 0
       bytes = 0
-      head = next
+      head = mark = log.mark
+      base = log.base
     },
   }
 }

@@ -52,7 +52,7 @@ export function createQuarantine(
     (overlay.entry(type, id)?.seq ?? -1) > mark || (overlay.bad(type, id)?.seq ?? -1) > mark
   // The keys are only needed where something may hide one of them. What is read is judged later, all at once.
   const readKeys = async (mark: number): Promise<readonly TypeAndId[] | number> =>
-    overlay.unsettled(mark).records === 0 ? quarantine.count() : quarantine.toCollection().primaryKeys()
+    overlay.unsettled().records === 0 ? quarantine.count() : quarantine.toCollection().primaryKeys()
   const countKept = (keys: readonly TypeAndId[] | number, mark: number): number =>
     typeof keys === 'number' ? keys : keys.filter(([type, id]) => !hidden({ type, id }, mark)).length
 

@@ -34,8 +34,6 @@ export interface QueryDeps {
   readonly overlay: Overlay
   /** Reads what other workers stored since. */
   readonly catchUp: () => Promise<void>
-  /** How far this worker knows the log to be settled, and where it began. */
-  readonly marks: () => { readonly mark: number; readonly base: number }
   /** Whether nobody else can have written, so that what is in memory is what is on the disk. */
   readonly isCurrent: () => boolean
   readonly onScan: (collection: string, field: string) => void
@@ -47,7 +45,7 @@ const GROWTH = 4
 /** So many records of the overlay are looked up one by one before all keys of a range are read instead. */
 const LOOKED_UP = 200
 
-export function createQueryRunner({ database, overlay, catchUp, marks, isCurrent, onScan }: QueryDeps): QueryRunner {
+export function createQueryRunner({ database, overlay, catchUp, isCurrent, onScan }: QueryDeps): QueryRunner {
   const { native, range } = database
 
   /**
@@ -78,7 +76,7 @@ export function createQueryRunner({ database, overlay, catchUp, marks, isCurrent
 
   /** The mark above which everything there is lies in the overlay; null if the tables hold something. */
   function wholeFrom(): number | null {
-    const { mark, base } = marks()
+    const { mark, base } = overlay
     return isCurrent() && mark === base ? mark : null
   }
 
@@ -154,7 +152,7 @@ export function createQueryRunner({ database, overlay, catchUp, marks, isCurrent
     },
 
     async get(spec, ids) {
-      const { mark } = marks()
+      const { mark } = overlay
       const held = ids.map((id) => overlay.entry(spec.name, id))
       if (wholeFrom() !== null || (isCurrent() && held.every((entry) => entry !== undefined && entry.seq > mark)))
         return held.map((entry) => entry?.row ?? undefined)

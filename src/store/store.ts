@@ -12,35 +12,13 @@ import { createDevice, type Device } from './device.ts'
 import { checkLease, readAsLeader, type Lease } from './guard.ts'
 import { createInbox, type Committed, type IncomingPage } from './inbox.ts'
 import type { SessionFacts } from './device.ts'
-import { createRecordMap } from './record-map.ts'
-import { createOverlay, type LoadedRow } from './overlay.ts'
+import { createOverlay } from './overlay.ts'
 import { createQuarantine, type Quarantine } from './quarantine.ts'
 import { createQueryRunner, type Found } from './run-query.ts'
 import { createTables } from './tables.ts'
+import { createView, type Change, type StoreEvent } from './view.ts'
 
-export type { Committed, Found, HistoryRow, IncomingPage, Lease, SessionFacts }
-
-/** A record as it is now: null if it is gone, undefined if only its state changed (a newer version went to quarantine). */
-export interface Change {
-  readonly type: string
-  readonly id: string
-  readonly rev: number
-  readonly row: Row | null | undefined
-}
-
-export type StoreEvent =
-  /** These records changed; everything else is as it was. */
-  | {
-      readonly kind: 'changes'
-      /** Made when first asked for, which must be at once. */
-      readonly changes: readonly Change[]
-    }
-  /** Anything may have changed: pages were settled unseen, or the data was replaced. */
-  | { readonly kind: 'reset' }
-  /** The view is the same, but the log moved: counts in the status differ. */
-  | { readonly kind: 'settled' }
-  /** The connection is gone; the store answers nothing any more. */
-  | { readonly kind: 'closed'; readonly error: SyncError }
+export type { Change, Committed, Found, HistoryRow, IncomingPage, Lease, SessionFacts, StoreEvent }
 
 export interface Store {
   /** @throws SyncError `invalid_argument` if the schema has no such collection. */
@@ -121,29 +99,24 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
   })
   const { dexie, native, specs } = database
   const overlay = createOverlay()
-  const marks = (): { mark: number; base: number } => ({ mark, base })
   const device = guardedAll(createDevice(database, deps.random))
   /** This worker took the epoch last, as far as it knows: nobody else writes. */
   let leads = false
-  const inbox = createInbox(database, overlay, marks)
+  const inbox = createInbox(database, overlay)
+  const view = createView({ database, overlay, inbox, device, clock: deps.clock, emit })
   const tables = createTables(database, overlay, () => deps.clock.now())
   const runner = createQueryRunner({
     database,
     overlay,
-    marks,
-    catchUp: () => follow(),
+    catchUp: () => view.follow(),
     isCurrent: () => leads && deps.fromMemory !== false,
     onScan: deps.onScan ?? (() => {}),
   })
   const quarantine = guardedAll(createQuarantine(database, overlay, () => deps.clock.now()))
-  let mark = 0
-  let base = 0
-  let generation = ''
   let reading = 0
   let begunReads = 0
   /** How much of the oldest row is in the tables already. */
   let begun = { seq: 0, to: 0 }
-  const stale = createRecordMap<true>()
 
   async function guarded<T>(work: () => PromiseLike<T>): Promise<T> {
     if (closed) throw new SyncError('storage_closed', 'The database was closed under this tab; reload the page.')
@@ -174,99 +147,6 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
     }
   }
 
-  /** Rows now visible: into the overlay, and on to whoever watches. */
-  function show(rows: readonly LoadedRow[]): void {
-    if (rows.length === 0) return
-    overlay.add(rows, deps.clock.monotonic())
-    for (const { items } of rows)
-      for (const { type, id, kind } of items)
-        if (kind === 'bad') {
-          if (specs.has(type)) stale.set(type, id, true)
-        } else if (overlay.bad(type, id) === undefined) stale.delete(type, id)
-    let changes: readonly Change[] | null = null
-    emit({
-      kind: 'changes',
-      get changes() {
-        return (changes ??= changesOf(rows))
-      },
-    })
-  }
-
-  /** The last word on each record of these rows. */
-  function changesOf(rows: readonly LoadedRow[]): readonly Change[] {
-    const changes = createRecordMap<Change>()
-    for (const { items } of rows)
-      for (const { type, id } of items) {
-        if (!specs.has(type)) continue
-        const entry = overlay.entry(type, id)
-        changes.set(type, id, { type, id, rev: entry?.rev ?? 0, row: entry?.row })
-      }
-    return changes.values()
-  }
-
-  function reset(log: { mark: number; base: number }, device: string): void {
-    generation = device
-    base = log.base
-    overlay.clear(log.mark)
-    mark = log.mark
-  }
-
-  /** Quarantined records of known collections; what the overlay holds is newer than what is settled. */
-  async function loadStale(): Promise<void> {
-    const keys = await database.quarantine.toCollection().primaryKeys()
-    stale.clear()
-    for (const [type, id] of keys)
-      if (specs.has(type) && overlay.entry(type, id) === undefined) stale.set(type, id, true)
-    for (const { item } of overlay.allBad()) if (specs.has(item.type)) stale.set(item.type, item.id, true)
-  }
-
-  async function catchUp(): Promise<void> {
-    const identity = await device.identity()
-    if (identity.device !== generation) {
-      const { rows, log } = await inbox.readAbove(0)
-      reset(log, identity.device)
-      overlay.add(rows, deps.clock.monotonic())
-      await loadStale()
-      emit({ kind: 'reset' })
-      return
-    }
-    const { rows, log } = await inbox.readAbove(overlay.head)
-    const unseen = log.mark > overlay.head
-    const moved = log.mark > mark
-    overlay.skipTo(log.mark)
-    mark = Math.max(mark, log.mark)
-    if (unseen) {
-      overlay.add(rows, deps.clock.monotonic())
-      await loadStale()
-      emit({ kind: 'reset' })
-    } else show(rows)
-    if (moved) {
-      overlay.settled(mark)
-      emit({ kind: 'settled' })
-    }
-  }
-
-  let following: Promise<void> | null = null
-  let again = false
-  function follow(): Promise<void> {
-    if (following !== null) {
-      again = true
-      return following
-    }
-    following = guarded(async () => {
-      try {
-        do {
-          again = false
-          await catchUp()
-        } while (again)
-      } finally {
-        // At once, not when the promise has settled: whoever calls in between wants a look of its own.
-        following = null
-      }
-    })
-    return following
-  }
-
   const specOf = (type: string): CollectionSpec => {
     const spec = specs.get(type)
     if (spec === undefined) throw new SyncError('invalid_argument', `There is no collection "${type}" in the schema.`)
@@ -275,11 +155,8 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
 
   try {
     await guarded(async () => {
-      const identity = await device.open()
-      const { rows, log } = await inbox.readAbove(0)
-      reset(log, identity.device)
-      overlay.add(rows, deps.clock.monotonic())
-      await loadStale()
+      await device.open()
+      await view.load()
     })
   } catch (error) {
     closed = true
@@ -301,22 +178,19 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
     commit: (lease, pages, session) =>
       guarded(async () => {
         const committed = await inbox.commit(lease, pages, session)
-        show(committed.rows)
+        view.show(committed.rows)
         return committed
       }),
     prepare: inbox.prepare,
     settleNext: (lease, most = Infinity) =>
       guarded(async () => {
-        const row = overlay.oldestAbove(mark)
+        const row = overlay.oldest()
         if (row === undefined) return null
         const from = begun.seq === row.seq ? begun.to : 0
         const to = Math.min(row.items.length, from + most)
-        mark = Math.max(mark, await tables.settle(lease, row, from, to))
+        const mark = await tables.settle(lease, row, from, to)
         begun = { seq: row.seq, to }
-        if (mark >= row.seq) {
-          overlay.settled(mark)
-          emit({ kind: 'settled' })
-        }
+        if (mark >= row.seq) view.settled(mark)
         return to - from
       }),
     dropTombstones: (lease, cleanRun) => guarded(() => tables.dropTombstones(lease, cleanRun)),
@@ -351,20 +225,20 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
     wipe: (lease) =>
       guarded(async () => {
         const next = await device.wipe(lease)
-        await catchUp()
+        await view.follow()
         return next
       }),
-    follow,
+    follow: () => guarded(view.follow),
     find: (query) => read(() => runner.find(query, specOf(query.query.collection))),
     get: (type, ids) => read(() => runner.get(specOf(type), ids)),
     count: (query) => read(() => runner.count(query, specOf(query.query.collection))),
-    isStale: (type, id) => stale.get(type, id) === true,
+    isStale: view.isStale,
     counts: () => ({
-      ...overlay.unsettled(mark),
+      ...overlay.unsettled(),
       head: overlay.head,
-      mark,
-      empty: overlay.head === base,
-      oldestAt: overlay.oldestAbove(mark)?.at ?? null,
+      mark: overlay.mark,
+      empty: overlay.head === overlay.base,
+      oldestAt: overlay.oldest()?.at ?? null,
     }),
     settledCount: () => read(() => tables.count()),
     reads: () => ({ open: reading, begun: begunReads }),

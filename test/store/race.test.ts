@@ -71,22 +71,19 @@ const openBroken =
     const overlay = createOverlay()
     const device = createDevice(database, seededRandom(seeded(1)))
     await device.open()
-    let mark = 0
-    const inbox = createInbox(database, overlay, () => ({ mark, base: -1 }))
+    const inbox = createInbox(database, overlay)
     const tables = createTables(database, overlay, () => 0)
     const follow = async (): Promise<void> => {
       const { rows, log } = await inbox.readAbove(overlay.head)
       overlay.skipTo(log.mark)
       overlay.add(rows, 0)
-      mark = Math.max(mark, log.mark)
-      overlay.settled(mark)
+      overlay.settled(log.mark)
     }
     const runner = (): ReturnType<typeof createQueryRunner> =>
       createQueryRunner({
         database,
         overlay: plant(overlay),
         catchUp: follow,
-        marks: () => ({ mark, base: -1 }),
         isCurrent: () => false,
         onScan: () => undefined,
       })
@@ -94,10 +91,9 @@ const openBroken =
       lead: () => device.takeEpoch(),
       commit: async (lease, items) => overlay.add((await inbox.commit(lease, [page(...items)], session)).rows, 0),
       settle: async (lease) => {
-        const row = overlay.oldestAbove(mark)
+        const row = overlay.oldest()
         if (row === undefined) return false
-        mark = await tables.settle(lease, row, 0, row.items.length)
-        overlay.settled(mark)
+        overlay.settled(await tables.settle(lease, row, 0, row.items.length))
         return true
       },
       follow,

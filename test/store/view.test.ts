@@ -38,8 +38,7 @@ describe('catching up', () => {
         database,
         overlay: late,
         catchUp,
-        marks: () => ({ mark: 1, base: 0 }),
-        isCurrent: () => true,
+        isCurrent: () => false,
         onScan: () => undefined,
       })
       expect((await runner.find(query, thing)).map(({ id }) => id)).toEqual(['1', '2'])
