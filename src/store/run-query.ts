@@ -58,10 +58,13 @@ export function createQueryRunner({ database, overlay, catchUp, isCurrent, onSca
   ): Promise<T> {
     for (;;) {
       const release = overlay.ticket()
+      // Where nobody else writes, the mark of before is good enough: what was settled since is in memory still.
+      const known = isCurrent() ? overlay.mark : null
       try {
         const answer = await native.read(['meta', tableName(spec.name)], (store) => {
-          const log = result<LogRow | undefined>(store('meta').get('log'))
+          const log = known === null ? result<LogRow | undefined>(store('meta').get('log')) : null
           return body(store(tableName(spec.name)), async () => {
+            if (known !== null) return known
             const { mark = 0, seen = 0 } = (await log) ?? {}
             return seen > overlay.head ? null : mark
           })
@@ -142,7 +145,8 @@ export function createQueryRunner({ database, overlay, catchUp, isCurrent, onSca
           return merge(query, spec, mark, desc && plan.ordered ? rows.reverse() : rows, plan)
         }
         // One range in order: read a little more than asked for, and more again while hidden rows leave it short.
-        for (let size = limit + READ_AHEAD; ; size *= GROWTH) {
+        const ahead = Math.min(READ_AHEAD, overlay.entries(spec.name).size)
+        for (let size = limit + ahead; ; size = size * GROWTH + READ_AHEAD) {
           const [stored, mark] = await Promise.all([readFirst(table, plan.path, ranges[0], size, desc), marked()])
           if (mark === null) return null
           const rows = fromTable(query, spec, mark, stored.filter(matches))
