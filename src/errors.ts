@@ -71,7 +71,7 @@ export class SyncError extends Error implements PlainError {
 
 /** Any thrown value as plain data. Values that are no `SyncError` become `fallback`. */
 export function toPlain(error: unknown, fallback: ErrorCode = 'worker_failed'): PlainError {
-  if (error instanceof SyncError || isPlain(error)) {
+  if (isPlain(error)) {
     const { code, message, status, retryAfterMs, requestId } = error
     return { code, message, status, retryAfterMs, requestId }
   }

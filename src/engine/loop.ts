@@ -5,16 +5,17 @@
  *   connecting -> draining -> settling -> idle -> (wake) -> connecting
  *        \------------\-> waiting | offline | needs-auth | storage-problem | stopped | paused -> connecting
  */
-import type { Clock } from '../clock.ts'
-import { aborted } from '../clock.ts'
+import { aborted, type Clock } from '../clock.ts'
 import { SyncError, toPlain, type PlainError } from '../errors.ts'
 import type { Lease, Store } from '../store/store.ts'
+import { linked } from '../waiting.ts'
 import type { StatusBoard } from './facts.ts'
 import type { LeadEnd } from './leader.ts'
 import type { Phase } from './status.ts'
 import { backoff, recoveryOf } from './retry.ts'
 import { runOnce, type RunDeps, type RunResult } from './run.ts'
 import { settleWhenQuiet } from './settle.ts'
+import { pageTooLarge } from './transport.ts'
 import type { Wake } from './wake.ts'
 
 export interface LoopDeps extends Omit<RunDeps, 'lease' | 'meet' | 'progress' | 'transport'> {
@@ -83,10 +84,7 @@ export function createLeaderLoop(deps: LoopDeps): LeaderLoop {
   }
 
   async function run(lease: Lease, outer: AbortSignal): Promise<RunResult> {
-    cut = new AbortController()
-    const stop = (): void => cut.abort()
-    outer.addEventListener('abort', stop, { once: true })
-    if (outer.aborted) cut.abort()
+    cut = linked(outer)
     try {
       board.setPhase({ phase: 'connecting' })
       return await runOnce({ ...deps, ...deps.forLease(lease), lease }, cut.signal)
@@ -95,7 +93,7 @@ export function createLeaderLoop(deps: LoopDeps): LeaderLoop {
       if (cut.signal.aborted && recoveryOf[toPlain(error).code] === 'retry') throw aborted()
       throw error
     } finally {
-      outer.removeEventListener('abort', stop)
+      cut.abort()
       await board.refresh().catch(() => undefined)
       void board.refreshStorage().catch(() => undefined)
       deps.onRunEnd()
@@ -131,12 +129,7 @@ export function createLeaderLoop(deps: LoopDeps): LeaderLoop {
           const result = await run(lease, signal)
           if (result.end === 'wiped') continue
           if (result.onlyStuck && result.end === 'owed') {
-            const error = toPlain(
-              new SyncError(
-                'page_too_large',
-                'A page of the queue is larger than a client may take; lower the page size of the server.',
-              ),
-            )
+            const error = toPlain(pageTooLarge())
             const ms = stuckDelay(++onlyStuck)
             await rest(ms, { phase: 'waiting', retryAt: clock.now() + ms, error }, lease, signal)
             continue

@@ -5,6 +5,7 @@
 import { aborted, type Clock } from '../clock.ts'
 import { fromPlain, SyncError } from '../errors.ts'
 import type { Store } from '../store/store.ts'
+import { linked } from '../waiting.ts'
 import type { StatusBoard } from './facts.ts'
 
 export interface Proof {
@@ -24,6 +25,10 @@ interface ProofDeps {
   readonly ask: () => void
 }
 
+export function closedHere(): SyncError {
+  return new SyncError('closed', 'close() was called in this tab.')
+}
+
 const PAUSED = 'Sync is paused on this device; call resume() first.'
 
 export function createProof({ store, clock, board, life, ask }: ProofDeps): Proof {
@@ -34,7 +39,7 @@ export function createProof({ store, clock, board, life, ask }: ProofDeps): Proo
     const { phase } = board
     if (phase.phase === 'paused') return new SyncError('paused', PAUSED)
     if (phase.phase === 'needs-auth' || phase.phase === 'stopped') return fromPlain(phase.error)
-    return life.aborted ? new SyncError('closed', 'close() was called in this tab.') : null
+    return life.aborted ? closedHere() : null
   }
 
   /** Resolves at the proof, rejects at an obstacle; watches until `stop` aborts. */
@@ -66,12 +71,7 @@ export function createProof({ store, clock, board, life, ask }: ProofDeps): Proo
     async now(timeoutMs, signal) {
       const { started, paused } = await store.device.sync()
       if (paused) throw new SyncError('paused', PAUSED)
-      const stop = new AbortController()
-      const cancel = (): void => stop.abort()
-      for (const end of [signal, life]) {
-        end?.addEventListener('abort', cancel)
-        if (end?.aborted) cancel()
-      }
+      const stop = linked(signal, life)
       const proof = proven(started, stop.signal)
       const expired = clock.sleep(timeoutMs, stop.signal).then(
         () => {
@@ -91,7 +91,6 @@ export function createProof({ store, clock, board, life, ask }: ProofDeps): Proo
         stop.abort()
         expired.catch(() => undefined)
         proof.catch(() => undefined)
-        for (const end of [signal, life]) end?.removeEventListener('abort', cancel)
       }
     },
   }

@@ -4,10 +4,10 @@
  * unknown makes the session dirty: that page will not come again in it, so its 204 proves nothing (R9). The
  * end is when every GET under way has been answered, not the first 204.
  */
-import type { Clock, Random } from '../clock.ts'
-import { aborted } from '../clock.ts'
+import { aborted, type Clock, type Random } from '../clock.ts'
 import { toPlain } from '../errors.ts'
 import type { Lease, SessionFacts, Store } from '../store/store.ts'
+import { linked } from '../waiting.ts'
 import type { AckSender } from './acks.ts'
 import { createCommits } from './commits.ts'
 import { createLanes, type Answer } from './lanes.ts'
@@ -72,11 +72,8 @@ const OVERSIZED_IN_A_ROW = 20
 /** @throws SyncError whatever ended the drain; pages stored so far stay stored and acknowledged. */
 export async function drain(deps: PullDeps, first: SessionFacts, outer: AbortSignal): Promise<Drained> {
   const { store, transport, clock, random, lease, acks, ceiling, progress } = deps
-  const local = new AbortController()
-  const signal = local.signal
-  const stop = (): void => local.abort()
-  outer.addEventListener('abort', stop, { once: true })
-  if (outer.aborted) local.abort()
+  const local = linked(outer)
+  const { signal } = local
 
   let session = first
   let pages = 0
@@ -237,7 +234,6 @@ export async function drain(deps: PullDeps, first: SessionFacts, outer: AbortSig
     return result(end ?? 'gave-up')
   } finally {
     local.abort()
-    outer.removeEventListener('abort', stop)
     // Nothing of this drain may still be writing when the next one begins.
     await commits.idle()
   }

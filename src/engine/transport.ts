@@ -76,8 +76,22 @@ export interface TransportDeps {
   readonly timeouts: Timeouts
 }
 
+/** An answer with its body, which is empty where none is expected. */
+interface Exchange {
+  readonly response: HttpResponse
+  readonly text: string
+}
+
 /** The most one body may hold (R43). */
 const MAX_BODY_BYTES = 16 * 1024 * 1024
+
+/** It was not read, or not to its end. */
+export function pageTooLarge(): SyncError {
+  return new SyncError(
+    'page_too_large',
+    'A page of the queue is larger than the 16 MiB a client takes; lower the page size of the server.',
+  )
+}
 
 export function createEndpoint(deps: TransportDeps): Endpoint {
   const { http, clock, endpoint, timeouts } = deps
@@ -94,36 +108,16 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
     return asked
   }
 
-  /** One call with its deadline; `body` is read within it. */
-  async function exchange(
-    device: string,
-    method: 'GET' | 'POST',
-    path: string,
-    body: string | null,
-    bearer: string,
-    outer: AbortSignal,
-  ): Promise<{ response: HttpResponse; text: string }> {
-    const cut = new AbortController()
-    const abort = (): void => cut.abort()
+  /** One call with its deadline; the body is read within it. */
+  async function exchange(request: Omit<HttpRequest, 'signal'>, outer: AbortSignal): Promise<Exchange> {
     if (outer.aborted) throw aborted()
-    outer.addEventListener('abort', abort, { once: true })
-    const request: HttpRequest = {
-      method,
-      url: endpoint + path,
-      headers: {
-        Accept: 'application/json',
-        Authorization: `Bearer ${bearer}`,
-        [headers.device]: device,
-        ...(body === null ? {} : { 'Content-Type': 'application/json' }),
-      },
-      body,
-      signal: cut.signal,
-    }
+    const cut = new AbortController()
     const over = new AbortController()
+    outer.addEventListener('abort', () => cut.abort(), { signal: over.signal })
     let answered = false
 
-    async function work(): Promise<{ response: HttpResponse; text: string }> {
-      const response = await http(request)
+    async function work(): Promise<Exchange> {
+      const response = await http({ ...request, signal: cut.signal })
       answered = true
       const empty = response.status === 204 || response.status === 202
       return { response, text: empty ? '' : await response.text(MAX_BODY_BYTES) }
@@ -150,7 +144,6 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
       )
     } finally {
       over.abort()
-      outer.removeEventListener('abort', abort)
     }
   }
 
@@ -159,14 +152,21 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
     device: string,
     method: 'GET' | 'POST',
     path: string,
-    body: (() => string) | null,
+    makeBody: (() => string) | null,
     signal: AbortSignal,
-  ): Promise<{ response: HttpResponse; text: string }> {
+  ): Promise<Exchange> {
     for (let attempt = 0; ; attempt++) {
       const used = takeToken(attempt === 0 ? 'start' : 'refused')
       const bearer = await unlessAborted(used, signal)
       await deps.rate.take(signal, path !== routes.ack)
-      const answer = await exchange(device, method, path, body?.() ?? null, bearer, signal)
+      const body = makeBody === null ? null : makeBody()
+      const sent = {
+        Accept: 'application/json',
+        Authorization: `Bearer ${bearer}`,
+        [headers.device]: device,
+        ...(body === null ? {} : { 'Content-Type': 'application/json' }),
+      }
+      const answer = await exchange({ method, url: endpoint + path, headers: sent, body }, signal)
       if (answer.response.status !== 401) return answer
       // Another call may have replaced it meanwhile; a fresh token is not thrown away for an old one's refusal.
       if (token === used) token = null
@@ -187,22 +187,6 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
     })
   }
 
-  function refused(response: HttpResponse): SyncError {
-    const { status } = response
-    if (status === 403)
-      return failure(response, 'forbidden', 'The token does not carry the scope "sync"; ask for a token with it.')
-    if (status === 429)
-      return failure(response, 'rate_limited', 'The server asks for fewer requests; the engine waits and goes on.')
-    if (status >= 500)
-      return failure(response, 'server_error', `The server failed (${status}); the engine tries again.`)
-    if (status === 404 || status === 410 || status < 200 || (status >= 300 && status < 400)) return wrong(response)
-    return failure(
-      response,
-      'request_refused',
-      `The server refused the request (${status}); client and server do not agree about the protocol.`,
-    )
-  }
-
   const wrong = (response: HttpResponse): SyncError =>
     failure(
       response,
@@ -210,50 +194,65 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
       `What answered at ${endpoint} is no sync service (status ${response.status}); check the endpoint given to createSync.`,
     )
 
-  /** A sign-in page of the network, or of a proxy: whatever its status, the service has not answered (F10). */
-  const isForPeople = (response: HttpResponse): boolean => /html/i.test(response.header('Content-Type') ?? '')
+  const garbled = (response: HttpResponse): SyncError =>
+    failure(response, 'bad_response', 'The answer was cut short or cannot be understood; the engine asks again.')
 
-  function parse(response: HttpResponse, text: string): { value: unknown; suspect: boolean } {
+  /** @throws what a status that promises no answer means. */
+  function accept(response: HttpResponse): void {
+    const { status } = response
+    if (status >= 200 && status < 300) return
+    if (status === 403)
+      throw failure(response, 'forbidden', 'The token does not carry the scope "sync"; ask for a token with it.')
+    if (status === 429)
+      throw failure(response, 'rate_limited', 'The server asks for fewer requests; the engine waits and goes on.')
+    if (status >= 500) throw failure(response, 'server_error', `The server failed (${status}); the engine tries again.`)
+    if (status < 400 || isGone(response)) throw wrong(response)
+    throw failure(
+      response,
+      'request_refused',
+      `The server refused the request (${status}); client and server do not agree about the protocol.`,
+    )
+  }
+
+  function parse({ response, text }: Exchange): { value: unknown; suspect: boolean } {
     try {
       return parseJson(text)
-    } catch (error) {
-      throw new SyncError('bad_response', 'The answer was cut short or is no JSON; the engine asks again.', {
-        status: response.status,
-        cause: error,
-      })
+    } catch {
+      throw garbled(response)
     }
   }
 
   const as = (device: string): Transport => ({
     async start(signal) {
-      const { response, text } = await call(device, 'POST', routes.start, null, signal)
+      const answer = await call(device, 'POST', routes.start, null, signal)
+      const { response } = answer
       const facts = {
         capabilities: readCapabilities(response.header(headers.capabilities)),
         account: response.header(headers.account),
       }
       if (response.status === 204) return { ...facts, session: null }
-      if (response.status < 200 || response.status > 299) throw refused(response)
-      const session = isForPeople(response) ? null : readSession(parse(response, text).value)
+      accept(response)
+      const session = isForPeople(response) ? null : readSession(parse(answer).value)
       if (session === null) throw wrong(response)
       return { ...facts, session }
     },
 
     async fetchPage(session, signal) {
-      const { response, text } = await call(device, 'GET', routes.queue(encodeURIComponent(session)), null, signal)
+      const answer = await call(device, 'GET', routes.queue(encodeURIComponent(session)), null, signal)
+      const { response } = answer
       if (response.status === 204) return null
-      if (response.status === 404 || response.status === 410)
+      if (isGone(response))
         throw failure(response, 'session_gone', 'The session is over at the server; the engine starts another.')
-      if (response.status < 200 || response.status > 299) throw refused(response)
-      const { value, suspect } = parse(response, text)
+      accept(response)
+      const { value, suspect } = parse(answer)
       const page = readPage(value)
-      if (page === null)
-        throw failure(response, 'bad_response', 'The answer is no page of the queue; the engine asks again.')
+      if (page === null) throw garbled(response)
       return { ...page, suspect }
     },
 
     async ack(keys, signal) {
       const { response } = await call(device, 'POST', routes.ack, () => ackBody(keys()), signal)
-      if (response.status < 200 || response.status > 299) throw refused(response)
+      accept(response)
       if (isForPeople(response)) throw wrong(response)
     },
   })
@@ -266,17 +265,21 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
   }
 }
 
+const isGone = ({ status }: HttpResponse): boolean => status === 404 || status === 410
+
+/** A sign-in page of the network, or of a proxy: whatever its status, the service has not answered (F10). */
+const isForPeople = (response: HttpResponse): boolean => /html/i.test(response.header('Content-Type') ?? '')
+
 /** Settles with `work`, or rejects as soon as `signal` aborts; `work` goes on for whoever shares it. */
 async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  let stop: () => void = () => undefined
+  if (signal.aborted) throw aborted()
+  const over = new AbortController()
   const cut = new Promise<never>((_, reject) => {
-    stop = () => reject(aborted())
-    signal.addEventListener('abort', stop, { once: true })
-    if (signal.aborted) stop()
+    signal.addEventListener('abort', () => reject(aborted()), { signal: over.signal })
   })
   try {
     return await Promise.race([work, cut])
   } finally {
-    signal.removeEventListener('abort', stop)
+    over.abort()
   }
 }

@@ -1,5 +1,6 @@
 /** A bell: whoever sleeps until there is something to do is woken by it, at once. */
 import type { Clock } from '../clock.ts'
+import { linked } from '../waiting.ts'
 
 export interface Wake {
   ring(): void
@@ -17,13 +18,10 @@ export function createWake(clock: Clock): Wake {
     },
     async wait(ms, signal) {
       if (!rung) {
-        const nap = new AbortController()
+        const nap = linked(signal)
         waiting = nap
-        const stop = (): void => nap.abort()
-        signal.addEventListener('abort', stop, { once: true })
-        if (signal.aborted) nap.abort()
         await clock.sleep(ms, nap.signal).catch(() => undefined)
-        signal.removeEventListener('abort', stop)
+        nap.abort()
         waiting = null
       }
       rung = false

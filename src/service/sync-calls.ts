@@ -2,7 +2,7 @@
  * The three calls of the sync surface (FAQ-0, section 4): start, fetch, acknowledge. What they know of a
  * device is kept by the store; here are only their shapes and limits.
  */
-import { ackSchema } from '../protocol/ack.ts'
+import * as z from 'zod/mini'
 import { type Capabilities } from '../protocol/capabilities.ts'
 import { headers, QUEUE_NAME, routes } from '../protocol/routes.ts'
 import type { Caller } from './access.ts'
@@ -11,6 +11,9 @@ import { dataOf } from './body.ts'
 import type { Settings } from './options.ts'
 import { pageBody, presentItems, type FailedObject } from './page.ts'
 import { StoreClosedError, type DeviceRef } from './store.ts'
+
+/** The body of an acknowledge call (section 4.3). */
+export const ackSchema = z.object({ data: z.object({ ack_keys: z.array(z.string()) }) })
 
 /** Largest number of keys in one call (ACK-8, R33). */
 const MAX_ACK_KEYS = 5000

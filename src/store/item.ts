@@ -3,7 +3,7 @@
  * something that cannot be shown and goes to quarantine with a reason (R29, R31). Classifying never throws
  * for bad data; a wedged queue is worse than a quarantined item.
  */
-import { SyncError } from '../errors.ts'
+import { messageOf, SyncError } from '../errors.ts'
 import { canonicalId } from '../keys.ts'
 import { inspect } from '../protocol/json.ts'
 import { readPage, type WireItem } from '../protocol/queue.ts'
@@ -110,7 +110,7 @@ function verdict(row: Row, spec: CollectionSpec): string | null {
   } catch (error) {
     // An asynchronous validator is the app's mistake, not the item's.
     if (error instanceof SyncError) throw error
-    return `made the validator throw: ${error instanceof Error ? error.message : String(error)}`
+    return `made the validator throw: ${messageOf(error)}`
   }
 }
 

@@ -51,7 +51,7 @@ export function createQuarantine(
   const hidden = ({ type, id }: { readonly type: string; readonly id: string }, mark: number): boolean =>
     (overlay.entry(type, id)?.seq ?? -1) > mark || (overlay.bad(type, id)?.seq ?? -1) > mark
   // The keys are only needed where something may hide one of them. What is read is judged later, all at once.
-  const readKeys = async (mark: number): Promise<readonly TypeAndId[] | number> =>
+  const readKeys = async (): Promise<readonly TypeAndId[] | number> =>
     overlay.unsettled().records === 0 ? quarantine.count() : quarantine.toCollection().primaryKeys()
   const countKept = (keys: readonly TypeAndId[] | number, mark: number): number =>
     typeof keys === 'number' ? keys : keys.filter(([type, id]) => !hidden({ type, id }, mark)).length
@@ -60,7 +60,7 @@ export function createQuarantine(
     list: (limit) =>
       read(async (mark) => {
         const [keys, stored] = await Promise.all([
-          readKeys(mark),
+          readKeys(),
           quarantine.orderBy('at').reverse().limit(limit).toArray(),
         ])
         const fresh = unsettled(mark)
@@ -73,7 +73,7 @@ export function createQuarantine(
       }),
     count: () =>
       read(async (mark) => {
-        const keys = await readKeys(mark)
+        const keys = await readKeys()
         return countKept(keys, mark) + unsettled(mark).length
       }),
   }

@@ -3,7 +3,6 @@
  * key; a joined key would also have to be made for each look-up.
  */
 export interface RecordMap<V> {
-  readonly size: number
   get(type: string, id: string): V | undefined
   set(type: string, id: string, value: V): void
   delete(type: string, id: string): void
@@ -19,9 +18,6 @@ export function createRecordMap<V>(): RecordMap<V> {
   const types = new Map<string, Map<string, V>>()
   let size = 0
   return {
-    get size() {
-      return size
-    },
     get: (type, id) => (size === 0 ? undefined : types.get(type)?.get(id)),
     set(type, id, value) {
       let kept = types.get(type)

@@ -5,6 +5,7 @@
 import type { Clock } from '../clock.ts'
 import type { Row } from '../schema.ts'
 import type { SyncError } from '../errors.ts'
+import { oneAtATime } from '../waiting.ts'
 import type { Database } from './database.ts'
 import type { Device } from './device.ts'
 import type { Inbox } from './inbox.ts'
@@ -133,21 +134,6 @@ export function createView({ database, overlay, inbox, device, clock, emit }: Vi
     if (moved) emit({ kind: 'settled' })
   }
 
-  let following: Promise<void> | null = null
-  let again = false
-
-  async function followAll(): Promise<void> {
-    try {
-      do {
-        again = false
-        await catchUp()
-      } while (again)
-    } finally {
-      // At once, not when the promise has settled: whoever calls in between wants a look of its own.
-      following = null
-    }
-  }
-
   return {
     load,
     show,
@@ -155,11 +141,7 @@ export function createView({ database, overlay, inbox, device, clock, emit }: Vi
       overlay.settled(mark)
       emit({ kind: 'settled' })
     },
-    follow() {
-      if (following === null) following = followAll()
-      else again = true
-      return following
-    },
+    follow: oneAtATime(catchUp).run,
     isStale: (type, id) => stale.get(type, id) === true,
   }
 }

@@ -9,11 +9,12 @@ import type { Channel } from '../engine/channel.ts'
 import { createEngine, type Engine } from '../engine/engine.ts'
 import type { StorageInfo } from '../engine/facts.ts'
 import type { Locks } from '../engine/leader.ts'
+import { closedHere } from '../engine/proof.ts'
 import type { Http, TokenReason } from '../engine/transport.ts'
 import { SyncError, toPlain } from '../errors.ts'
 import { silentLog, type Log } from '../log.ts'
 import { compileQuery, idsOf } from '../query.ts'
-import { defineSchema, schemaHash, type Schema } from '../schema.ts'
+import { schemaHash, type Schema } from '../schema.ts'
 import { openStore, type Store } from '../store/store.ts'
 import { WIRE_VERSION, type Answer, type OpenRequest, type ToPage, type ToWorker, type WorkerApi } from './api.ts'
 import { createReports, type Reports } from './reports.ts'
@@ -173,10 +174,6 @@ export function createHost(deps: HostDeps): WorkerApi {
   }
 }
 
-function closedHere(): SyncError {
-  return new SyncError('closed', 'close() was called in this tab.')
-}
-
 /** Serves a host to the page behind `endpoint`. */
 export function exposeHost(host: WorkerApi, endpoint?: Parameters<typeof expose>[1]): void {
   expose(Object.freeze(Object.assign(Object.create(null) as object, host)), endpoint)
@@ -197,7 +194,8 @@ function schemaOf(own: Schema | null, { schema, ownWorker }: OpenRequest): Schem
         'schema_needs_worker',
         'This worker is the packaged one: leave `worker` out of createSync, or write a file with startWorker({schema}).',
       )
-    return defineSchema(schema as Schema)
+    // The page has checked it.
+    return schema as Schema
   }
   if (own.version !== schema.version || schemaHash(own) !== schemaHash(schema))
     throw new SyncError(

@@ -3,8 +3,7 @@ import { aborted } from '../clock.ts'
 import { hintSchema, type Channel } from '../engine/channel.ts'
 import type { StorageInfo } from '../engine/facts.ts'
 import type { Locks } from '../engine/leader.ts'
-import type { Http } from '../engine/transport.ts'
-import { SyncError } from '../errors.ts'
+import { pageTooLarge, type Http } from '../engine/transport.ts'
 
 /** `fetch` as the engine's only way to the network: never cached, without cookies, never redirected (FETCH-6). */
 export function createHttp(fetch: typeof globalThis.fetch): Http {
@@ -27,8 +26,14 @@ export function createHttp(fetch: typeof globalThis.fetch): Http {
 }
 
 async function readText(response: Response, maxBytes: number): Promise<string> {
-  if (Number(response.headers.get('Content-Length') ?? 0) > maxBytes) throw tooLarge(maxBytes)
-  if (response.body === null) return response.text()
+  const length = response.headers.get('Content-Length')
+  if (Number(length) > maxBytes) throw pageTooLarge()
+  if (length !== null || response.body === null) {
+    const text = await response.text()
+    // What was compressed on the way may be larger than it said.
+    if (text.length > maxBytes) throw pageTooLarge()
+    return text
+  }
   const reader = response.body.getReader()
   const decoder = new TextDecoder()
   let text = ''
@@ -40,14 +45,10 @@ async function readText(response: Response, maxBytes: number): Promise<string> {
     if (bytes > maxBytes) {
       // Not awaited: where the body is read twice (a service worker, a proxy), it would wait for the other reader.
       reader.cancel().catch(() => undefined)
-      throw tooLarge(maxBytes)
+      throw pageTooLarge()
     }
     text += decoder.decode(value, { stream: true })
   }
-}
-
-function tooLarge(maxBytes: number): SyncError {
-  return new SyncError('page_too_large', `An answer was larger than ${maxBytes} bytes; lower the server's page size.`)
 }
 
 export function createLocks(manager: LockManager | undefined): Locks {

@@ -10,6 +10,7 @@ import type { ShadowKey } from '../keys.ts'
 import { compileQuery, type Position, type Query } from '../query.ts'
 import { own, type Row } from '../schema.ts'
 import type { Change, Found, Store, StoreEvent } from '../store/store.ts'
+import { oneAtATime } from '../waiting.ts'
 import type { StreamMode, ToPage, WireRow } from './api.ts'
 
 /** Most rows in one message: more would be a long task on the page. */
@@ -50,8 +51,6 @@ export function openStream({ store, clock, send }: StreamDeps, stream: number, m
   let ready = false
   let closed = false
   let early: Change[] = []
-  let again = false
-  let running = false
 
   // What waits to be sent: the newest word on each record since the last frame.
   let updates = new Map<string, Update | null>()
@@ -79,9 +78,7 @@ export function openStream({ store, clock, send }: StreamDeps, stream: number, m
     try {
       deliver(batch, reset)
     } catch (error) {
-      // A row that cannot be cloned must not silence the stream.
-      send({ kind: 'failed', stream, error: toPlain(error, 'storage_failed') })
-      closed = true
+      fail(error)
     }
   }
 
@@ -94,28 +91,24 @@ export function openStream({ store, clock, send }: StreamDeps, stream: number, m
     if (members.delete(id)) updates.set(id, null)
   }
 
-  async function run(): Promise<void> {
-    if (running) {
-      again = true
-      return
-    }
-    running = true
-    try {
-      do {
-        again = false
-        const found = await store.find(compiled)
-        if (closed) return
-        held = false
-        if (!ready || limit === undefined) replace(found)
-        else patch(found)
-      } while (again)
-    } catch (error) {
-      if (!closed) send({ kind: 'failed', stream, error: toPlain(error, 'storage_failed') })
-      closed = true
-    } finally {
-      running = false
-    }
+  /** What cannot be read or sent must not silence the stream. */
+  function fail(error: unknown): void {
+    if (!closed) send({ kind: 'failed', stream, error: toPlain(error, 'storage_failed') })
+    closed = true
   }
+
+  const reading = oneAtATime(async () => {
+    if (closed) return
+    try {
+      const found = await store.find(compiled)
+      if (closed) return
+      held = false
+      if (!ready || limit === undefined) replace(found)
+      else patch(found)
+    } catch (error) {
+      fail(error)
+    }
+  })
 
   /** The whole answer anew. */
   function replace(found: readonly Found[]): void {
@@ -141,7 +134,7 @@ export function openStream({ store, clock, send }: StreamDeps, stream: number, m
 
   function readAgain(): void {
     held = true
-    void run()
+    void reading.run()
   }
 
   /** A window read again: only what differs is sent. */
@@ -213,21 +206,17 @@ export function openStream({ store, clock, send }: StreamDeps, stream: number, m
     return after === undefined || compiled.compare(after, position) < 0
   }
 
-  void run()
+  void reading.run()
 
   return {
     onEvent(event) {
       if (closed || event.kind === 'settled') return
-      if (event.kind === 'closed') {
-        closed = true
-        send({ kind: 'failed', stream, error: toPlain(event.error) })
-        return
-      }
-      if (event.kind === 'reset') return void run()
+      if (event.kind === 'closed') return fail(event.error)
+      if (event.kind === 'reset') return void reading.run()
       const changes = event.changes.filter(({ type }) => type === spec.name)
       if (changes.length === 0) return
       if (!ready) early.push(...changes)
-      else if (running) void run()
+      else if (reading.running) void reading.run()
       else {
         if (limit === undefined) for (const change of changes) apply(change)
         else if (!applyToWindow(changes, limit)) return readAgain()

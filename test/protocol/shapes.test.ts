@@ -1,13 +1,14 @@
 /** What is read from the wire, and how much strangeness it bears (FAQ-0, START-3, FETCH-8, ITEM-3, ITEM-6, F12, R13). */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ackBody, ackSchema } from '../../src/protocol/ack.ts'
+import { ackBody } from '../../src/protocol/ack.ts'
 import { readCapabilities } from '../../src/protocol/capabilities.ts'
 import { problemCode } from '../../src/protocol/problem.ts'
 import { readPage } from '../../src/protocol/queue.ts'
 import { pluralOf } from '../../src/protocol/resource.ts'
 import { routes } from '../../src/protocol/routes.ts'
 import { readSession } from '../../src/protocol/session.ts'
+import { ackSchema } from '../../src/service/sync-calls.ts'
 
 describe('the surface', () => {
   it('is three calls under one path, apart from everything else (FAQ-0)', () => {
