@@ -8,7 +8,7 @@ import type { KeyRange, Plan } from './plan.ts'
 import type { TableRow } from './rows.ts'
 
 /** Rows read at once by a long read: the next ones are fetched while these are judged. */
-const BATCH = 100_000
+const BATCH = 2_000
 
 type Ranges = typeof IDBKeyRange
 
