@@ -7,8 +7,8 @@ import { result } from './native.ts'
 import type { KeyRange, Plan } from './plan.ts'
 import type { TableRow } from './rows.ts'
 
-/** Rows read at once by a long read: the next ones are fetched while these are judged. */
-const BATCH = 2_000
+/** Rows read at once: large, since every batch is a round trip, but no table is too large for one answer. */
+const BATCH = 25_000
 
 type Ranges = typeof IDBKeyRange
 
