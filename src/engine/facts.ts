@@ -34,7 +34,9 @@ export function createStatusBoard(store: Store, storageInfo: () => Promise<Stora
   let facts: Facts = NOTHING_KNOWN
   let current: Status = { ...facts, ...phase }
 
-  function publish(): void {
+  function set(more: Partial<Facts>, next: Phase = phase): void {
+    facts = { ...facts, ...more }
+    phase = next
     current = { ...facts, ...phase }
     for (const listener of [...listeners]) listener(current)
   }
@@ -51,53 +53,29 @@ export function createStatusBoard(store: Store, storageInfo: () => Promise<Stora
     get phase() {
       return phase
     },
-    setPhase(next) {
-      phase = next
-      publish()
-    },
-    setFacts(next) {
-      facts = { ...facts, ...next }
-      publish()
-    },
-    show(more, next) {
-      facts = { ...facts, ...inbox(), ...more }
-      phase = next
-      publish()
-    },
+    setPhase: (next) => set({}, next),
+    setFacts: (next) => set(next),
+    show: (more, next) => set({ ...inbox(), ...more }, next),
     async refresh() {
-      const [identity, sync, session, acks, quarantined] = await Promise.all([
+      const [{ device }, { lastSyncedAt, stuck, unreadable }, session, acks, quarantined] = await Promise.all([
         store.device.identity(),
         store.device.sync(),
         store.device.session(),
         store.pendingAcks(),
         store.quarantine.count(),
       ])
-      facts = {
-        ...facts,
-        ...inbox(),
-        deviceId: identity.device,
-        sessionId: session?.id ?? null,
-        lastSyncedAt: sync.lastSyncedAt,
-        stuck: sync.stuck,
-        unreadable: sync.unreadable,
-        quarantined,
-        pendingAcks: acks.reduce((sum, { keys }) => sum + keys.length, 0),
-      }
-      publish()
+      const pendingAcks = acks.reduce((sum, { keys }) => sum + keys.length, 0)
+      const sessionId = session?.id ?? null
+      set({ ...inbox(), deviceId: device, sessionId, lastSyncedAt, stuck, unreadable, quarantined, pendingAcks })
     },
     async recount() {
       const settled = await store.settledCount()
-      facts = { ...facts, records: { settled, unsettled: store.counts().records } }
-      publish()
+      set({ records: { settled, unsettled: store.counts().records } })
     },
     async refreshStorage() {
-      facts = { ...facts, storage: await storageInfo() }
-      publish()
+      set({ storage: await storageInfo() })
     },
-    refreshInbox() {
-      facts = { ...facts, ...inbox() }
-      publish()
-    },
+    refreshInbox: () => set(inbox()),
     subscribe(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)

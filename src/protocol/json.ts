@@ -6,7 +6,8 @@
 
 const MARK = '$unsafeInteger'
 const LONG_DIGITS = /\d{16}/
-const LONGEST_SAFE = String(Number.MAX_SAFE_INTEGER).length
+/** From the first character of a number to its last. */
+const NUMBER = /[-+.\deE]+/y
 
 /** Levels of nesting up to which a text is not worth a closer look. */
 const ORDINARY_DEPTH = 100
@@ -36,7 +37,7 @@ function isDeep(json: string): boolean {
   return false
 }
 
-// By hand and in one pass: a regular expression runs out of stack in one long string.
+// By hand and in one pass: a regular expression for strings runs out of stack in a long one.
 function markUnsafeIntegers(json: string): string {
   let marked = ''
   let copied = 0
@@ -44,14 +45,13 @@ function markUnsafeIntegers(json: string): string {
   while (at < json.length) {
     const first = json.charCodeAt(at)
     if (first === QUOTE) at = afterString(json, at)
-    else if (first === MINUS || isDigit(first)) {
-      const end = afterNumber(json, at)
-      if (end - at >= LONGEST_SAFE) {
-        const token = json.slice(at, end)
-        if (/^-?\d+$/.test(token) && !Number.isSafeInteger(Number(token))) {
-          marked += `${json.slice(copied, at)}{"${MARK}":"${token}"}`
-          copied = end
-        }
+    else if (first === MINUS || (first >= ZERO && first <= NINE)) {
+      NUMBER.lastIndex = at
+      const [token] = NUMBER.exec(json)!
+      const end = at + token.length
+      if (/^-?\d+$/.test(token) && !Number.isSafeInteger(Number(token))) {
+        marked += `${json.slice(copied, at)}{"${MARK}":"${token}"}`
+        copied = end
       }
       at = end
     } else at++
@@ -62,14 +62,12 @@ function markUnsafeIntegers(json: string): string {
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 const MINUS = 0x2d
+const ZERO = 0x30
+const NINE = 0x39
 const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
 const OPEN_BRACKET = 0x5b
 const CLOSE_BRACKET = 0x5d
-
-function isDigit(code: number): boolean {
-  return code >= 0x30 && code <= 0x39
-}
 
 function afterString(json: string, start: number): number {
   for (let end = start; ;) {
@@ -79,17 +77,6 @@ function afterString(json: string, start: number): number {
     // An even number of backslashes escape each other, not the quote.
     if ((end - before) % 2 === 0) return end + 1
   }
-}
-
-function afterNumber(json: string, start: number): number {
-  let at = start + 1
-  while (at < json.length && isPartOfNumber(json.charCodeAt(at))) at++
-  return at
-}
-
-/** Digits, `+`, `-`, `.`, `e`, `E`. */
-function isPartOfNumber(code: number): boolean {
-  return isDigit(code) || code === 0x2b || code === MINUS || code === 0x2e || code === 0x65 || code === 0x45
 }
 
 export interface Inspection {

@@ -4,7 +4,6 @@
  * It does not re-open by itself: after a delete by another tab that would silently create an empty database.
  */
 import { Dexie, type Table } from 'dexie'
-import { SyncError } from '../errors.ts'
 import { createNative, type Native } from './native.ts'
 import { compileSchema, schemaHash, type CollectionSpec, type Schema } from '../schema.ts'
 import {
@@ -18,6 +17,7 @@ import {
   type Tombstone,
   type TypeAndId,
 } from './rows.ts'
+import { schemaConflict, storageError, storageUnavailable } from './storage-error.ts'
 import { upgrade } from './upgrade.ts'
 
 export interface Database {
@@ -61,13 +61,9 @@ export async function openDatabase(
   name: string,
   schema: Schema,
   deps: StorageDeps,
-  onClose: (why: 'versionchange' | 'closed') => void,
+  onClose: () => void,
 ): Promise<Database> {
-  if (deps.indexedDB === undefined || deps.IDBKeyRange === undefined)
-    throw new SyncError(
-      'storage_unavailable',
-      'This browser gives the page no IndexedDB (private window, blocked site data, or an old web view); allow site data for this page.',
-    )
+  if (deps.indexedDB === undefined || deps.IDBKeyRange === undefined) throw storageUnavailable()
   const specs = compileSchema(schema)
   const hash = `${schema.version}:${schemaHash(schema)}`
   const dexie = new Dexie(name, {
@@ -87,11 +83,11 @@ export async function openDatabase(
     .upgrade((tx) => upgrade(tx, specs, { version: schema.version, hash }))
   dexie.on('versionchange', () => {
     dexie.close()
-    onClose('versionchange')
+    onClose()
     // Dexie's own handler would write to the console.
     return false
   })
-  dexie.on('close', () => onClose('closed'))
+  dexie.on('close', onClose)
   try {
     await dexie.open()
   } catch (error) {
@@ -134,51 +130,4 @@ function withoutPatching(factory: IDBFactory, schemaVersion: number): IDBFactory
 
 function tableSpec(spec: CollectionSpec): string {
   return ['id', ...spec.indexes.map((index) => indexPath(index.parts.map((part) => part.field)))].join(', ')
-}
-
-export function schemaConflict(version: number): SyncError {
-  return new SyncError(
-    'schema_conflict',
-    `The stored data was made with another schema of the same version ${version}; raise the version in defineSchema when collections, keys or indexes change.`,
-  )
-}
-
-/** Any failure of storage as a typed error. A quota failure hides inside an abort (Dexie wraps it). */
-export function storageError(error: unknown): SyncError {
-  const names = new Set<string>()
-  let message = ''
-  for (let at: unknown = error; typeof at === 'object' && at !== null; at = (at as { inner?: unknown }).inner) {
-    if (at instanceof SyncError) return at
-    const { name, message: said, inner } = at as { name?: string; message?: string; inner?: unknown }
-    names.add(String(name))
-    message ||= said ?? ''
-    if (inner === at) break
-  }
-  if (names.has('QuotaExceededError'))
-    return new SyncError(
-      'storage_full',
-      'The browser gives this site no more room; free disk space or site data. Sync goes on by itself afterwards.',
-      { cause: error },
-    )
-  if (names.has('DatabaseClosedError') || names.has('InvalidStateError') || names.has('NotFoundError'))
-    return new SyncError('storage_closed', 'The database was closed or deleted under this tab; reload the page.', {
-      cause: error,
-    })
-  if (names.has('VersionError'))
-    return new SyncError(
-      'schema_outdated',
-      'The stored data was written by a newer build of this app; reload the page.',
-      { cause: error },
-    )
-  if (names.has('MissingAPIError') || names.has('SecurityError'))
-    return new SyncError(
-      'storage_unavailable',
-      'This browser gives the page no IndexedDB; allow site data for this page.',
-      { cause: error },
-    )
-  return new SyncError(
-    'storage_failed',
-    `The browser's database failed (${[...names].join(', ') || 'unknown'}): ${message}`,
-    { cause: error },
-  )
 }

@@ -5,7 +5,7 @@
 import type { Random } from '../clock.ts'
 import type { Database } from './database.ts'
 import type { Identity, SessionRow, SyncRow } from './rows.ts'
-import { checkLease, checkSchema, readIdentity, readLog, type Lease } from './guard.ts'
+import { asLeader, checkSchema, readIdentity, readLog, type Lease } from './guard.ts'
 
 export type SyncFacts = Omit<SyncRow, 'key'>
 export type SessionFacts = Omit<SessionRow, 'key'>
@@ -88,15 +88,13 @@ export function createDevice(database: Database, random: Random): Device {
       return session
     },
     setSession: (lease, session) =>
-      dexie.transaction('rw', meta, async () => {
-        await checkLease(database, lease)
+      asLeader(database, lease, [meta], async () => {
         if (session === null) await meta.delete('session')
         else await meta.put({ key: 'session', ...session })
       }),
     sync: readSync,
     updateSync: (lease, change) =>
-      dexie.transaction('rw', meta, async () => {
-        await checkLease(database, lease)
+      asLeader(database, lease, [meta], async () => {
         const next = { ...(await readSync()), ...change }
         await meta.put(next)
         return next
@@ -106,8 +104,7 @@ export function createDevice(database: Database, random: Random): Device {
         await meta.put({ ...(await readSync()), paused })
       }),
     setServer: (lease, { account, serverEpoch, capabilities }) =>
-      dexie.transaction('rw', meta, async () => {
-        const identity = await checkLease(database, lease)
+      asLeader(database, lease, [meta], async (identity) => {
         await meta.put({
           ...identity,
           account: account ?? identity.account,
@@ -116,8 +113,7 @@ export function createDevice(database: Database, random: Random): Device {
         if (capabilities !== undefined) await meta.put({ ...(await readSync()), capabilities })
       }),
     wipe: (lease) =>
-      dexie.transaction('rw', dexie.tables, async () => {
-        const { epoch } = await checkLease(database, lease)
+      asLeader(database, lease, dexie.tables, async ({ epoch }) => {
         const log = await readLog(database)
         const { paused, started } = await readSync()
         for (const table of dexie.tables) await table.clear()

@@ -2,10 +2,12 @@
  * What every write transaction checks first (R23, R24): that the data still is the data it was meant for,
  * that this build understands it, and, for the engine's own writes, that no other leader has taken over.
  */
+import type { Table } from 'dexie'
 import { SyncError } from '../errors.ts'
-import { schemaConflict, type Database } from './database.ts'
+import type { Database } from './database.ts'
 import { result, type Stores } from './native.ts'
 import type { Identity, LogRow } from './rows.ts'
+import { schemaConflict, schemaOutdated, storageClosed } from './storage-error.ts'
 
 /** The right to write as the leader: void as soon as the stored epoch or device differs. */
 export interface Lease {
@@ -13,9 +15,16 @@ export interface Lease {
   readonly epoch: number
 }
 
-/** Reads the identity inside the current Dexie transaction and refuses if the lease is void. */
-export async function checkLease(database: Database, lease: Lease): Promise<Identity> {
-  return allowed(await readIdentity(database), database, lease)
+/** A write of the leader in one strict transaction over these stores, `meta` among them. */
+export function asLeader<T>(
+  database: Database,
+  lease: Lease,
+  stores: readonly Table[],
+  work: (identity: Identity) => Promise<T>,
+): Promise<T> {
+  return database.dexie.transaction('rw', stores, async () =>
+    work(allowed(await readIdentity(database), database, lease)),
+  )
 }
 
 /** What a native engine write reads first, in one go; refuses if the lease is void. */
@@ -51,15 +60,11 @@ export async function readLog({ meta }: Database): Promise<LogRow> {
 }
 
 export function vanished(): never {
-  throw new SyncError('storage_closed', 'The stored data has vanished under this tab; reload the page.')
+  throw storageClosed()
 }
 
 /** @throws SyncError `schema_outdated`, `schema_conflict` (R30). */
 export function checkSchema(identity: Identity, database: Pick<Database, 'schemaVersion' | 'schemaHash'>): void {
-  if (identity.schemaVersion > database.schemaVersion)
-    throw new SyncError(
-      'schema_outdated',
-      `The stored data has schema version ${identity.schemaVersion}, this build knows ${database.schemaVersion}; reload the page to get the newer build.`,
-    )
+  if (identity.schemaVersion > database.schemaVersion) throw schemaOutdated()
   if (identity.schemaHash !== database.schemaHash) throw schemaConflict(database.schemaVersion)
 }

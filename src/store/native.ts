@@ -4,7 +4,7 @@
  * A `work` may wait for requests of its own transaction only, or the browser ends the transaction early.
  */
 import type { Dexie } from 'dexie'
-import { SyncError } from '../errors.ts'
+import { storageClosed } from './storage-error.ts'
 
 /** The object stores of a transaction, by name. */
 export type Stores = (name: string) => IDBObjectStore
@@ -23,8 +23,7 @@ export function createNative(dexie: Dexie): Native {
     options?: IDBTransactionOptions,
   ): IDBTransaction {
     const database = dexie.backendDB() as IDBDatabase | null
-    if (database === null)
-      throw new SyncError('storage_closed', 'The database was closed under this tab; reload the page.')
+    if (database === null) throw storageClosed()
     return database.transaction(stores as string[], mode, options)
   }
 
@@ -59,7 +58,7 @@ export function createNative(dexie: Dexie): Native {
 export function result<T>(request: IDBRequest<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result)
-    request.onerror = () => reject(request.error ?? new DOMException('The request failed.', 'UnknownError'))
+    request.onerror = () => reject(request.error as DOMException)
   })
 }
 

@@ -56,25 +56,17 @@ export function createQuarantine(
   const countKept = (keys: readonly TypeAndId[] | number, mark: number): number =>
     typeof keys === 'number' ? keys : keys.filter(([type, id]) => !hidden({ type, id }, mark)).length
 
-  return {
-    list: (limit) =>
-      read(async (mark) => {
-        const [keys, stored] = await Promise.all([
-          readKeys(),
-          quarantine.orderBy('at').reverse().limit(limit).toArray(),
-        ])
-        const fresh = unsettled(mark)
-        const kept = stored.filter((row) => !hidden(row, mark))
-        const items = [...fresh, ...kept].slice(0, limit)
-        return {
-          count: countKept(keys, mark) + fresh.length,
-          items: items.map(({ rev, ...item }) => ({ ...item, revision: rev })),
-        }
-      }),
-    count: () =>
-      read(async (mark) => {
-        const keys = await readKeys()
-        return countKept(keys, mark) + unsettled(mark).length
-      }),
-  }
+  const list = (limit: number): Promise<QuarantineList> =>
+    read(async (mark) => {
+      const [keys, stored] = await Promise.all([readKeys(), quarantine.orderBy('at').reverse().limit(limit).toArray()])
+      const fresh = unsettled(mark)
+      const kept = stored.filter((row) => !hidden(row, mark))
+      const items = [...fresh, ...kept].slice(0, limit)
+      return {
+        count: countKept(keys, mark) + fresh.length,
+        items: items.map(({ rev, ...item }) => ({ ...item, revision: rev })),
+      }
+    })
+
+  return { list, count: async () => (await list(0)).count }
 }

@@ -4,7 +4,7 @@
  */
 import type { CompiledQuery } from '../query.ts'
 import { result } from './native.ts'
-import type { KeyRange, Plan } from './plan.ts'
+import type { Plan } from './plan.ts'
 import type { TableRow } from './rows.ts'
 
 /** Rows read at once: large, since every batch is a round trip, but no table is too large for one answer. */
@@ -19,9 +19,14 @@ export function rangesOf(
   make: Ranges,
 ): ReadonlyArray<IDBKeyRange | null> {
   if (path === null) return [after !== undefined && order === undefined ? make.lowerBound(after.id, true) : null]
-  return ranges
-    .filter(isPossible)
-    .map(({ lower, upper, lowerOpen, upperOpen }) => make.bound(lower, upper, lowerOpen, upperOpen))
+  return ranges.flatMap(({ lower, upper, lowerOpen, upperOpen }) => {
+    try {
+      return [make.bound(lower, upper, lowerOpen, upperOpen)]
+    } catch {
+      // IndexedDB knows no empty range.
+      return []
+    }
+  })
 }
 
 /** Rows of all ranges that pass the test; a whole table in batches, so that what fails is let go at once. */
@@ -94,19 +99,4 @@ export async function readKeys(
   const source = path === null ? table : table.index(path)
   const keys = await Promise.all(ranges.map((range) => result(source.getAllKeys(range) as IDBRequest<string[]>)))
   return keys.flat()
-}
-
-// IndexedDB would throw for an empty stretch; it just finds nothing.
-function isPossible({ lower, upper, lowerOpen, upperOpen }: KeyRange): boolean {
-  const order = compareDeep(lower, upper)
-  return order < 0 || (order === 0 && !lowerOpen && !upperOpen)
-}
-
-function compareDeep(a: unknown, b: unknown): number {
-  if (!Array.isArray(a) || !Array.isArray(b)) return a === b ? 0 : (a as number) < (b as number) ? -1 : 1
-  for (let at = 0; at < Math.min(a.length, b.length); at++) {
-    const order = compareDeep(a[at], b[at])
-    if (order !== 0) return order
-  }
-  return a.length - b.length
 }

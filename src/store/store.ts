@@ -6,15 +6,16 @@ import type { Clock, Random } from '../clock.ts'
 import { SyncError } from '../errors.ts'
 import type { CompiledQuery } from '../query.ts'
 import type { CollectionSpec, Row, Schema } from '../schema.ts'
-import { openDatabase, storageError, type StorageDeps } from './database.ts'
+import { openDatabase, type StorageDeps } from './database.ts'
 import type { HistoryRow } from './rows.ts'
 import { createDevice, type Device } from './device.ts'
-import { checkLease, readAsLeader, type Lease } from './guard.ts'
+import { asLeader, readAsLeader, type Lease } from './guard.ts'
 import { createInbox, type Committed, type IncomingPage } from './inbox.ts'
 import type { SessionFacts } from './device.ts'
 import { createOverlay } from './overlay.ts'
 import { createQuarantine, type Quarantine } from './quarantine.ts'
 import { createQueryRunner, type Found } from './run-query.ts'
+import { storageClosed, storageError } from './storage-error.ts'
 import { createTables } from './tables.ts'
 import { createView, type Change, type StoreEvent } from './view.ts'
 
@@ -88,14 +89,10 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
     for (const listener of [...listeners]) listener(event)
   }
   let closed = false
-  const database = await openDatabase(name, schema, deps, (why) => {
+  const database = await openDatabase(name, schema, deps, () => {
     if (closed) return
     closed = true
-    const message =
-      why === 'versionchange'
-        ? 'Another tab upgrades or deletes the stored data; reload this page.'
-        : 'The browser closed the database under this tab; reload the page.'
-    emit({ kind: 'closed', error: new SyncError('storage_closed', message) })
+    emit({ kind: 'closed', error: storageClosed() })
   })
   const { dexie, native, specs } = database
   const overlay = createOverlay()
@@ -119,7 +116,7 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
   let begun = { seq: 0, to: 0 }
 
   async function guarded<T>(work: () => PromiseLike<T>): Promise<T> {
-    if (closed) throw new SyncError('storage_closed', 'The database was closed under this tab; reload the page.')
+    if (closed) throw storageClosed()
     try {
       return await work()
     } catch (error) {
@@ -212,8 +209,7 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
       ),
     addHistory: (lease, entry) =>
       guarded(() =>
-        dexie.transaction('rw', database.meta, database.history, async () => {
-          await checkLease(database, lease)
+        asLeader(database, lease, [database.meta, database.history], async () => {
           const n = (await database.history.add(entry)) as number
           await database.history
             .where('n')

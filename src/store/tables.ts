@@ -6,7 +6,7 @@
  */
 import type { Database } from './database.ts'
 import { tableName, type QuarantineRow, type SyncRow, type TableRow, type Tombstone, type TypeAndId } from './rows.ts'
-import { checkLease, readAsLeader, type Lease } from './guard.ts'
+import { asLeader, readAsLeader, type Lease } from './guard.ts'
 import type { StoredItem } from './item.ts'
 import { result } from './native.ts'
 import type { LoadedRow, Overlay } from './overlay.ts'
@@ -94,8 +94,7 @@ export function createTables(database: Database, overlay: Overlay, now: () => nu
       })
     },
     dropTombstones: (lease, cleanRun) =>
-      database.dexie.transaction('rw', database.meta, database.tombstones, async () => {
-        await checkLease(database, lease)
+      asLeader(database, lease, [database.meta, database.tombstones], async () => {
         await database.tombstones.where('run').below(cleanRun).delete()
       }),
     count: () => {

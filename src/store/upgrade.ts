@@ -17,6 +17,7 @@ import {
   type TypeAndId,
 } from './rows.ts'
 import { reclassify, type StoredItem } from './item.ts'
+import { result } from './native.ts'
 import { createRecordMap } from './record-map.ts'
 import { tableRow } from './shadow.ts'
 
@@ -104,13 +105,8 @@ async function putAll<T>(table: Table<T>, items: readonly Settled[], make: (item
 }
 
 // Dexie knows only the tables of the new schema; a collection that is gone is read through IndexedDB itself.
-function takeAll(store: IDBObjectStore): Promise<TableRow[]> {
-  return new Promise((resolve, reject) => {
-    const all = store.getAll() as IDBRequest<TableRow[]>
-    all.onerror = () => reject(all.error)
-    all.onsuccess = () => {
-      store.clear()
-      resolve(all.result)
-    }
-  })
+async function takeAll(store: IDBObjectStore): Promise<TableRow[]> {
+  const all = await result<TableRow[]>(store.getAll())
+  store.clear()
+  return all
 }

@@ -114,7 +114,6 @@ export function createHost(deps: HostDeps): WorkerApi {
         for (const stream of streams.values()) stream.close()
         streams.clear()
         stopStore()
-        tokens.close()
         await engine.close()
         reports.close()
         port.close()
@@ -208,7 +207,6 @@ function schemaOf(own: Schema | null, { schema, ownWorker }: OpenRequest): Schem
 interface TokenDesk {
   ask(reason: TokenReason, signal: AbortSignal): Promise<string>
   answer(message: Extract<ToWorker, { kind: 'token' | 'token-failed' }>): void
-  close(): void
 }
 
 /** Tokens live on the page; the worker asks for one when it needs it and keeps it in memory only. */
@@ -236,9 +234,6 @@ function createTokenDesk(send: (message: ToPage) => void): TokenDesk {
       const one = waiting.get(message.request)
       if (message.kind === 'token') one?.resolve(message.token)
       else one?.reject(new SyncError('token_failed', `The token callback failed: ${message.message}`))
-    },
-    close() {
-      for (const { reject } of waiting.values()) reject(aborted())
     },
   }
 }
