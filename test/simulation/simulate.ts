@@ -3,6 +3,7 @@
  * virtual time, with faults and kills drawn by a seed. First chaos, then a heal phase with a deadline (L1),
  * then the device's tables are compared with the server's, field by field (I2), through the index and by scan.
  */
+import type { Clock } from '../../src/clock.ts'
 import { canonicalId } from '../../src/keys.ts'
 import { compileQuery } from '../../src/query.ts'
 import { collection, defineSchema } from '../../src/schema.ts'
@@ -60,6 +61,10 @@ interface Swarm {
   readonly ceiling: number
   /** GETs of one session side by side, at most; the service announces four. */
   readonly lanes: number
+  /** Whether memory may answer alone. */
+  readonly memory: boolean
+  /** Milliseconds between the reads of each tab; 0: none. While there are reads, rows are settled in parts. */
+  readonly readEveryMs: number
 }
 
 const CHAOS_MS = 60_000
@@ -80,6 +85,8 @@ function draw(random: () => number): Swarm {
     maxDelayMs: pick(1, 20, 400, 5_000),
     ceiling: pick(5, 40, 100_000),
     lanes: pick(1, 4),
+    memory: pick(true, false),
+    readEveryMs: pick(0, 0, 60, 500),
   }
   if (swarm.lanes === 1) return swarm
   // Lanes open when there is something to gain: many pages on a slow line.
@@ -183,13 +190,32 @@ export async function simulate(seed: number): Promise<Outcome> {
       http,
       clock: tabClock,
       random: seededRandom(ids),
+      fromMemory: swarm.memory,
       options: { ceiling: { records: swarm.ceiling }, rate: 0, capabilities: swarm.lanes === 1 ? { lanes: 1 } : {} },
     })
     tab.process.ready.catch((error: unknown) => {
       if (tab.alive) fail(`a tab could not open: ${String(error)}`)
     })
+    if (swarm.readEveryMs > 0) void readOn(tab, tabClock).catch(() => undefined)
     tabs.push(tab)
     note('tab opened')
+  }
+  /** What a tab has shown it never takes back for something older, whoever settles or kills meanwhile (I4, I5, R2). */
+  async function readOn(tab: Tab, tabClock: Clock): Promise<void> {
+    const { store } = await tab.process.ready
+    const query = compileQuery({ collection: 'thing', where: {} }, store.specOf('thing'))
+    const shown = new Map<string, { rev: number; gone: boolean }>()
+    while (tab.alive && !healing) {
+      const rows = new Map((await store.find(query)).map(({ id, rev }) => [id, rev]))
+      for (const [id, before] of shown) {
+        const rev = rows.get(id)
+        if (rev === undefined) before.gone = true
+        else if (rev < before.rev || (rev === before.rev && before.gone))
+          fail(`a tab showed thing ${id} in revision ${before.rev}${before.gone ? ', then not,' : ''} then in ${rev}`)
+      }
+      for (const [id, rev] of rows) shown.set(id, { rev, gone: false })
+      await tabClock.sleep(swarm.readEveryMs)
+    }
   }
   function drawFault(): Fault {
     if (healing || net() >= swarm.faults) return { kind: 'none' }

@@ -73,6 +73,8 @@ export interface ProcessDeps {
   readonly random: Random
   readonly token?: () => Promise<string>
   readonly options?: Partial<EngineOptions>
+  /** False: memory never answers alone. */
+  readonly fromMemory?: boolean
 }
 
 export interface Process {
@@ -82,7 +84,8 @@ export interface Process {
   kill(): void
 }
 
-export function startProcess({ machine, schema, http, clock, random, token, options }: ProcessDeps): Process {
+export function startProcess(deps: ProcessDeps): Process {
+  const { machine, schema, http, clock, random, token, options, fromMemory } = deps
   const owner = {}
   const tracked = trackTransactions(machine.indexedDB)
   const entry: { owner: object; listener: ((hint: Hint) => void) | null } = { owner, listener: null }
@@ -97,32 +100,34 @@ export function startProcess({ machine, schema, http, clock, random, token, opti
     close: () => machine.channels.delete(entry),
   }
   machine.channels.add(entry)
-  const ready = openStore('test', schema, { indexedDB: tracked.factory, IDBKeyRange, clock, random }).then((store) => ({
-    store,
-    engine: createEngine(
-      {
-        store,
-        http,
-        clock,
-        random,
-        channel,
-        token: token ?? (() => Promise.resolve('token')),
-        locks: machine.locks.for(owner),
-        log: silentLog,
-        storageInfo: () => Promise.resolve({ mode: 'best-effort', usage: null, quota: null }),
-      },
-      {
-        endpoint: 'http://sync.test',
-        lockName: 'lock',
-        rate: 0,
-        capabilities: {},
-        poll: 60_000,
-        timeouts: {},
-        ceiling: {},
-        ...options,
-      },
-    ),
-  }))
+  const ready = openStore('test', schema, { indexedDB: tracked.factory, IDBKeyRange, clock, random, fromMemory }).then(
+    (store) => ({
+      store,
+      engine: createEngine(
+        {
+          store,
+          http,
+          clock,
+          random,
+          channel,
+          token: token ?? (() => Promise.resolve('token')),
+          locks: machine.locks.for(owner),
+          log: silentLog,
+          storageInfo: () => Promise.resolve({ mode: 'best-effort', usage: null, quota: null }),
+        },
+        {
+          endpoint: 'http://sync.test',
+          lockName: 'lock',
+          rate: 0,
+          capabilities: {},
+          poll: 60_000,
+          timeouts: {},
+          ceiling: {},
+          ...options,
+        },
+      ),
+    }),
+  )
   return {
     ready,
     kill: () => {
