@@ -107,47 +107,46 @@ function contains(list: readonly Stretch[], key: ShadowKey): boolean {
 }
 
 function stretches(field: string, condition: Condition, fold: boolean): readonly Stretch[] {
-  if (typeof condition !== 'object' || condition === null) return [exactly(shadowKey(condition, fold))]
+  const refuse = (): never =>
+    bad(
+      `"${field}" takes a value (string, number, boolean or null), a range of one kind (gt, gte, lt, lte), startsWith with a string, or in with a list of values`,
+    )
+  const keyOf = (value: unknown): ShadowKey =>
+    value === null || ['string', 'number', 'boolean'].includes(typeof value) ? shadowKey(value, fold) : refuse()
+  if (typeof condition !== 'object' || condition === null) return [exactly(keyOf(condition))]
   if ('in' in condition) {
-    if (!Array.isArray(condition.in)) bad(`${field}: "in" takes a list of values`)
-    const keys = (condition.in as readonly Scalar[])
-      .map((value) => shadowKey(scalar(field, value), fold))
-      .sort(compareKeys)
+    if (!Array.isArray(condition.in)) refuse()
+    const keys = condition.in.map(keyOf).sort(compareKeys)
     return keys.filter((key, at) => at === 0 || compareKeys(keys[at - 1]!, key) !== 0).map(exactly)
   }
   if ('startsWith' in condition) {
-    if (typeof condition.startsWith !== 'string') bad(`${field}: "startsWith" takes a string`)
+    if (typeof condition.startsWith !== 'string') refuse()
     const lower = shadowKey(condition.startsWith, fold) as readonly [3, string]
     const after = afterPrefix(lower[1])
     return [{ lower, lowerOpen: false, upper: after === null ? [4] : [3, after], upperOpen: true }]
   }
-  return [range(field, condition, fold)]
-}
-
-function range(field: string, condition: { readonly [op: string]: unknown }, fold: boolean): Stretch {
   let lower: ShadowKey | undefined
   let upper: Bound | undefined
   let lowerOpen = false
   let upperOpen = false
   for (const [op, value] of Object.entries(condition)) {
     if (value === undefined) continue
-    if (value === null) bad(`${field}: a range has no place for null; use {${field}: null}`)
-    const key = shadowKey(scalar(field, value), fold)
+    const key = value === null ? refuse() : keyOf(value)
     if (op === 'gt' || op === 'gte') [lower, lowerOpen] = [key, op === 'gt']
     else if (op === 'lt' || op === 'lte') [upper, upperOpen] = [key, op === 'lt']
-    else bad(`${field}: unknown condition "${op}"; use gt, gte, lt, lte, startsWith or in`)
+    else refuse()
   }
-  const kind = (lower ?? upper)?.[0]
-  if (kind === undefined) bad(`${field}: an empty condition; give a value, a range, startsWith or in`)
-  if (lower !== undefined && upper !== undefined && lower[0] !== upper[0])
-    bad(`${field}: both ends of a range must be of one kind`)
+  const kind = (lower ?? upper)?.[0] ?? refuse()
+  if (upper !== undefined && upper[0] !== kind) refuse()
   // A range stays within its kind: {gte: 5} finds numbers, never strings.
-  return {
-    lower: lower ?? lowest(kind),
-    lowerOpen,
-    upper: upper ?? ([kind + 1] as unknown as Bound),
-    upperOpen: upper === undefined || upperOpen,
-  }
+  return [
+    {
+      lower: lower ?? lowest(kind),
+      lowerOpen,
+      upper: upper ?? ([kind + 1] as unknown as Bound),
+      upperOpen: upper === undefined || upperOpen,
+    },
+  ]
 }
 
 function lowest(kind: number): ShadowKey {
@@ -156,12 +155,6 @@ function lowest(kind: number): ShadowKey {
 
 function exactly(key: ShadowKey): Stretch {
   return { lower: key, lowerOpen: false, upper: key, upperOpen: false }
-}
-
-function scalar(field: string, value: unknown): Scalar {
-  if (value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
-    return value
-  return bad(`${field}: ${typeof value} cannot be compared; use a string, number, boolean or null`)
 }
 
 function bad(what: string): never {

@@ -111,7 +111,6 @@ function listOf(names: string | readonly string[]): readonly string[] {
 
 /** One index as the store and the planner see it. */
 export interface IndexSpec {
-  readonly name: string
   readonly parts: ReadonlyArray<{ readonly field: string; readonly fold: boolean }>
 }
 
@@ -121,7 +120,6 @@ export interface CollectionSpec {
   readonly indexes: readonly IndexSpec[]
   /** Fields compared without case and diacritics, in every condition and order. */
   readonly folded: ReadonlySet<string>
-  readonly keyFields: readonly string[] | null
   /** The canonical id of a row (or of a delete's key fields), or null if it has none. */
   readonly idOf: (row: Row) => string | null
   /** Null if the row is valid, else the reason. */
@@ -140,11 +138,9 @@ function compile(name: string, options: CollectionOptions<Row>): CollectionSpec 
   return {
     name,
     indexes: indexes.map((index) => ({
-      name: nameOf(index),
       parts: fieldsOf(index).map((field) => ({ field, fold: folded.has(field) })),
     })),
     folded,
-    keyFields: typeof key === 'function' ? null : listOf(key),
     idOf: idReader(key),
     check: validate ? checker(name, validate) : () => null,
   }

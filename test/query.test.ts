@@ -61,13 +61,18 @@ describe('conditions', () => {
 
   it('that make no sense are refused, with the field named', () => {
     const where = (n: unknown) => () => compile({ where: { n } as never })
-    expect(where({})).toThrow(refusal('n: an empty condition'))
-    expect(where({ gte: 1, lt: 'x' })).toThrow(refusal('n: both ends'))
-    expect(where({ near: 1 })).toThrow(refusal('unknown condition "near"'))
-    expect(where({ gt: null })).toThrow(refusal('no place for null'))
-    expect(where({ in: 5 })).toThrow(refusal('takes a list'))
-    expect(where({ in: [{}] })).toThrow(refusal('cannot be compared'))
-    expect(where({ startsWith: 1 })).toThrow(refusal('takes a string'))
+    for (const senseless of [
+      {},
+      { gte: 1, lt: 'x' },
+      { near: 1 },
+      { gt: null },
+      { gt: {} },
+      { in: 5 },
+      { in: [{}] },
+      { startsWith: 1 },
+      5n,
+    ])
+      expect(where(senseless)).toThrow(refusal('"n" takes a value'))
     expect(() => compile({ limit: -1 })).toThrow(refusal('limit'))
     expect(() => compile({ limit: 1.5 })).toThrow(refusal('limit'))
     expect(() => compile({ order: { field: 'n', dir: 'up' as never } })).toThrow(refusal('asc'))

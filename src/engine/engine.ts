@@ -7,7 +7,8 @@ import { toPlain } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { readCapabilities, type Capabilities } from '../protocol/capabilities.ts'
 import type { Lease, SessionFacts, Store } from '../store/store.ts'
-import type { Channel } from './channel.ts'
+import { oneAtATime } from '../waiting.ts'
+import type { Channel, Hint } from './channel.ts'
 import { createStatusBoard, type StatusBoard, type StorageInfo } from './facts.ts'
 import { holdLeadership, type Locks } from './leader.ts'
 import { createLeaderLoop } from './loop.ts'
@@ -77,7 +78,7 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
     life: life.signal,
     ask: () => {
       wake.ring()
-      if (lease === null) channel.post({ kind: 'wake' })
+      if (lease === null) tell('wake')
     },
   })
   let lease: Lease | null = null
@@ -138,13 +139,13 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
     },
     onCommit: () => {
       showDrain()
-      channel.post({ kind: 'log' })
+      tell('log')
     },
     onRunEnd: () => {
-      channel.post({ kind: 'sync' })
+      tell('sync')
       proof.look()
     },
-    onSettled: () => channel.post({ kind: 'log' }),
+    onSettled: () => tell('log'),
   })
   let acks = (): number => 0
   let shown = 0
@@ -157,7 +158,7 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
   async function wipe(held: Lease): Promise<void> {
     const next = await store.wipe(held)
     if (lease !== null) lease = next
-    channel.post({ kind: 'control' })
+    tell('control')
     await board.refresh()
     await board.recount()
   }
@@ -185,29 +186,22 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
     else board.setPhase({ phase: store.counts().pages > 0 ? 'settling' : 'idle' })
   }
 
-  let looking = false
-  let lookAgain = false
+  const looking = oneAtATime(async () => {
+    if (!life.signal.aborted)
+      await lookAround().catch((error: unknown) => log('info', 'follow.failed', { code: toPlain(error).code }))
+  })
+  /** The leader knows; whoever follows reads what it did. */
   function look(): void {
-    if (looking) {
-      lookAgain = true
-      return
-    }
-    looking = true
-    void lookAround()
-      .catch((error: unknown) => log('info', 'follow.failed', { code: toPlain(error).code }))
-      .finally(() => {
-        looking = false
-        if (!lookAgain || life.signal.aborted) return
-        lookAgain = false
-        look()
-      })
+    if (lease === null) void looking.run()
   }
+
+  const tell = (kind: Hint['kind']): void => channel.post({ kind })
 
   channel.onHint(({ kind }) => {
     if (life.signal.aborted) return
     if (kind === 'wake') wake.ring()
-    else if (lease === null) look()
-    else if (kind === 'control') takeOrders()
+    else if (kind === 'control' && lease !== null) takeOrders()
+    else look()
   })
 
   /** Somebody paused, resumed or wiped, in this tab or another: what stopped this leader may be mended. */
@@ -233,7 +227,7 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
   async function followForever(): Promise<void> {
     while (!life.signal.aborted) {
       await clock.sleep(FOLLOW_MS, life.signal)
-      if (lease === null && visible) look()
+      if (visible) look()
     }
   }
 
@@ -277,15 +271,15 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
     async pause() {
       await store.device.setPaused(true)
       loop.interrupt()
-      channel.post({ kind: 'control' })
-      if (lease === null) look()
+      tell('control')
+      look()
     },
     async resume() {
       await store.device.setPaused(false)
       forgetTrouble()
       takeOrders()
-      channel.post({ kind: 'control' })
-      if (lease === null) look()
+      tell('control')
+      look()
     },
     async restart() {
       // A follower may do it too: the epoch it takes fences the leader, which then leads on with the new data.
@@ -297,7 +291,7 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
     pageEvent(event) {
       if (event === 'online' || event === 'offline') online = event === 'online'
       else visible = event === 'visible'
-      if (event === 'visible' && lease === null) look()
+      if (event === 'visible') look()
       if (event === 'online' || event === 'visible') wake.ring()
     },
     async close() {

@@ -114,16 +114,11 @@ export function createLeaderLoop(deps: LoopDeps): LeaderLoop {
       let onlyStuck = 0
       while (!signal.aborted) {
         try {
-          if ((await store.device.sync()).paused) {
-            await rest(STUCK_CEILING_MS, { phase: 'paused' }, lease, signal)
-            continue
-          }
-          if (blocked !== null) {
-            await rest(STUCK_CEILING_MS, blocked, lease, signal)
-            continue
-          }
-          if (notBefore !== null && clock.monotonic() < notBefore.at) {
-            await rest(notBefore.at - clock.monotonic(), notBefore.phase, lease, signal)
+          const { paused } = await store.device.sync()
+          const halted: Phase | null = paused ? { phase: 'paused' } : blocked
+          const tooEarly = notBefore === null ? 0 : notBefore.at - clock.monotonic()
+          if (halted !== null || tooEarly > 0) {
+            await rest(halted === null ? tooEarly : STUCK_CEILING_MS, halted ?? notBefore!.phase, lease, signal)
             continue
           }
           const result = await run(lease, signal)
@@ -135,7 +130,7 @@ export function createLeaderLoop(deps: LoopDeps): LeaderLoop {
             continue
           }
           if (result.end === 'owed')
-            throw new SyncError('bad_response', 'Answers were lost on the way; the engine asks for what is missing.')
+            throw new SyncError('bad_response', 'Answers were lost on the way; the engine tries again.')
           failures = 0
           onlyStuck = result.onlyStuck ? onlyStuck + 1 : 0
           await rest(stuckDelay(onlyStuck), { phase: 'idle' }, lease, signal)

@@ -72,7 +72,9 @@ export async function runOnce(deps: RunDeps, signal: AbortSignal): Promise<RunRe
     }
     const clean = drained.end === 'drained' && !drained.dirty
     const stuck = drained.stuck + acks.refused
-    await finish(session, { ...drained, stuck }, clean)
+    const { unreadable } = drained
+    await store.device.setSession(lease, null)
+    await (clean ? prove(session, { stuck, unreadable }) : store.device.updateSync(lease, { stuck, unreadable }))
     await note(session, {
       ...drained,
       outcome: clean ? 'clean' : 'dirty',
@@ -80,7 +82,7 @@ export async function runOnce(deps: RunDeps, signal: AbortSignal): Promise<RunRe
       error: null,
     })
     if (drained.divergent > 0) deps.log('error', 'session.divergent', { items: drained.divergent })
-    const nothingNew = drained.accepted === 0 && stuck + drained.unreadable > 0
+    const nothingNew = drained.accepted === 0 && stuck + unreadable > 0
     if (clean) return { end: 'in-sync', onlyStuck: nothingNew }
     if (nothingNew && drained.onlyOversized) return { end: 'owed', onlyStuck: true }
   }
@@ -96,36 +98,26 @@ export async function runOnce(deps: RunDeps, signal: AbortSignal): Promise<RunRe
     if ((await deps.meet(answer)) === 'wiped') return 'wiped'
     if (answer.session !== null)
       return { id: answer.session.id, startedAt, run, dirty: false, done: 0, estimate: answer.session.estimate }
-    await store.device.updateSync(lease, { clean: run, lastSyncedAt: startedAt, stuck: 0, unreadable: 0 })
-    await store.dropTombstones(lease, run)
+    await prove({ startedAt, run }, { stuck: 0, unreadable: 0 })
     return null
   }
 
-  async function finish(session: SessionFacts, drained: Drained, clean: boolean): Promise<void> {
-    await store.device.setSession(lease, null)
-    const { stuck, unreadable } = drained
-    await store.device.updateSync(
-      lease,
-      clean ? { clean: session.run, lastSyncedAt: session.startedAt, stuck, unreadable } : { stuck, unreadable },
-    )
-    if (clean) await store.dropTombstones(lease, session.run)
+  /** Everything that was pending at that start is here (R10). */
+  async function prove(
+    { startedAt, run }: Pick<SessionFacts, 'startedAt' | 'run'>,
+    counts: Pick<Drained, 'stuck' | 'unreadable'>,
+  ): Promise<void> {
+    await store.device.updateSync(lease, { clean: run, lastSyncedAt: startedAt, ...counts })
+    await store.dropTombstones(lease, run)
   }
 
   async function note(
-    session: Pick<SessionFacts, 'startedAt'>,
-    facts: Partial<HistoryRow> & Pick<HistoryRow, 'outcome' | 'error'>,
+    { startedAt }: SessionFacts,
+    { outcome, error, pages = 0, items = 0, acked = 0 }: Partial<HistoryRow> & Pick<HistoryRow, 'outcome' | 'error'>,
   ): Promise<void> {
-    const { outcome, error, pages = 0, items = 0, acked = 0 } = facts
-    deps.log('info', 'session.end', { outcome, pages, items, acked, error })
-    await store.addHistory(lease, {
-      startedAt: session.startedAt,
-      endedAt: clock.now(),
-      outcome,
-      pages,
-      items,
-      acked,
-      error,
-    })
+    const facts = { outcome, pages, items, acked, error }
+    deps.log('info', 'session.end', facts)
+    await store.addHistory(lease, { ...facts, startedAt, endedAt: clock.now() })
   }
 }
 
@@ -141,7 +133,7 @@ export function createMeeting(
     if (server.account !== null && identity.account !== null && server.account !== identity.account)
       throw new SyncError(
         'account_mismatch',
-        'The token belongs to another account than the data stored here; call createSync with that account, or restart() to replace the data.',
+        'The token is of another account than the data stored here; give createSync that account, or call restart() to replace the data.',
       )
     const { capabilities } = server
     onCapabilities(server)

@@ -89,7 +89,7 @@ const MAX_BODY_BYTES = 16 * 1024 * 1024
 export function pageTooLarge(): SyncError {
   return new SyncError(
     'page_too_large',
-    'A page of the queue is larger than the 16 MiB a client takes; lower the page size of the server.',
+    'A page of the queue is larger than 16 MiB; lower the page size of the server.',
   )
 }
 
@@ -195,7 +195,7 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
     )
 
   const garbled = (response: HttpResponse): SyncError =>
-    failure(response, 'bad_response', 'The answer was cut short or cannot be understood; the engine asks again.')
+    failure(response, 'bad_response', 'The answer was cut short or cannot be understood; the engine tries again.')
 
   /** @throws what a status that promises no answer means. */
   function accept(response: HttpResponse): void {
@@ -204,7 +204,7 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
     if (status === 403)
       throw failure(response, 'forbidden', 'The token does not carry the scope "sync"; ask for a token with it.')
     if (status === 429)
-      throw failure(response, 'rate_limited', 'The server asks for fewer requests; the engine waits and goes on.')
+      throw failure(response, 'rate_limited', 'The server asks for fewer requests; the engine tries again later.')
     if (status >= 500) throw failure(response, 'server_error', `The server failed (${status}); the engine tries again.`)
     if (status < 400 || isGone(response)) throw wrong(response)
     throw failure(

@@ -43,7 +43,7 @@ function allowed(identity: Identity, database: Database, lease: Lease): Identity
   if (identity.device !== lease.device)
     throw new SyncError(
       'generation_changed',
-      'The stored data was replaced by another tab; this write was meant for the old data.',
+      'Another tab replaced the stored data; this write was meant for the old data.',
     )
   if (identity.epoch !== lease.epoch) throw new SyncError('fenced', 'Another tab leads now; this tab follows.')
   return identity

@@ -4,7 +4,7 @@ import { SyncError } from '../errors.ts'
 export function schemaConflict(version: number): SyncError {
   return new SyncError(
     'schema_conflict',
-    `The stored data was made with another schema of the same version ${version}; raise the version in defineSchema when collections, keys or indexes change.`,
+    `The stored data was made with another schema of the same version ${version}; raise it when collections, keys or indexes change.`,
   )
 }
 
@@ -47,7 +47,7 @@ export function storageError(error: unknown): SyncError {
   if (has('QuotaExceededError'))
     return new SyncError(
       'storage_full',
-      'The browser gives this site no more room; free disk space or site data. Sync goes on by itself afterwards.',
+      'The browser gives this site no more room; free disk space or site data, and sync goes on.',
       { cause: error },
     )
   if (has('DatabaseClosedError', 'InvalidStateError', 'NotFoundError')) return storageClosed(error)

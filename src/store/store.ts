@@ -94,7 +94,7 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
     closed = true
     emit({ kind: 'closed', error: storageClosed() })
   })
-  const { dexie, native, specs } = database
+  const { native, specs } = database
   const overlay = createOverlay()
   const device = guardedAll(createDevice(database, deps.random))
   /** This worker took the epoch last, as far as it knows: nobody else writes. */

@@ -43,12 +43,7 @@ export async function upgrade(tx: Transaction, specs: Specs, schema: { version: 
   const records = createRecordMap<Settled>()
   const held = createRecordMap<Settled>()
   for (const item of items) {
-    const { at, run } = item
-    const now: Settled = {
-      ...reclassify(item, specs),
-      ...(at !== undefined && { at }),
-      ...(run !== undefined && { run }),
-    }
+    const now: Settled = { ...item, ...reclassify(item, specs) }
     const { type, id } = now
     if (now.kind === 'bad') {
       held.set(type, id, now)
@@ -75,7 +70,7 @@ export async function upgrade(tx: Transaction, specs: Specs, schema: { version: 
     id,
     rev,
     raw: data,
-    reason: reason ?? 'cannot be shown',
+    reason: reason ?? '',
     at: at ?? 0,
   }))
   const identity = (await meta.get('identity')) as Identity | undefined

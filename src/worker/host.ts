@@ -211,29 +211,31 @@ interface TokenDesk {
 
 /** Tokens live on the page; the worker asks for one when it needs it and keeps it in memory only. */
 function createTokenDesk(send: (message: ToPage) => void): TokenDesk {
-  const waiting = new Map<number, { resolve: (token: string) => void; reject: (error: SyncError) => void }>()
+  const waiting = new Map<number, TokenDesk['answer']>()
   let last = 0
   return {
-    ask: async (reason, signal) => {
+    async ask(reason, signal) {
       if (signal.aborted) throw aborted()
       const request = ++last
-      const cancel = (): void => {
-        send({ kind: 'token-cancel', request })
-        waiting.get(request)?.reject(aborted())
-      }
-      signal.addEventListener('abort', cancel)
-      return new Promise<string>((resolve, reject) => {
-        waiting.set(request, { resolve, reject })
-        send({ kind: 'token', request, reason })
-      }).finally(() => {
-        signal.removeEventListener('abort', cancel)
+      const over = new AbortController()
+      try {
+        return await new Promise<string>((resolve, reject) => {
+          waiting.set(request, (message) => {
+            if (message.kind === 'token') resolve(message.token)
+            else reject(new SyncError('token_failed', `The token callback failed: ${message.message}`))
+          })
+          const cancel = (): void => {
+            send({ kind: 'token-cancel', request })
+            reject(aborted())
+          }
+          signal.addEventListener('abort', cancel, { signal: over.signal })
+          send({ kind: 'token', request, reason })
+        })
+      } finally {
+        over.abort()
         waiting.delete(request)
-      })
+      }
     },
-    answer(message) {
-      const one = waiting.get(message.request)
-      if (message.kind === 'token') one?.resolve(message.token)
-      else one?.reject(new SyncError('token_failed', `The token callback failed: ${message.message}`))
-    },
+    answer: (message) => waiting.get(message.request)?.(message),
   }
 }

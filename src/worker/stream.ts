@@ -82,9 +82,10 @@ export function openStream({ store, clock, send }: StreamDeps, stream: number, m
     }
   }
 
-  function put(id: string, update: Update, rev: number): void {
-    members.set(id, { key: update.key, rev, stale: update.stale })
-    updates.set(id, update)
+  function put({ id, rev, row, key }: Found): void {
+    const stale = store.isStale(spec.name, id)
+    members.set(id, { key, rev, stale })
+    updates.set(id, { row, key, stale })
   }
 
   function remove(id: string): void {
@@ -115,7 +116,7 @@ export function openStream({ store, clock, send }: StreamDeps, stream: number, m
     members.clear()
     updates = new Map()
     resetNext = true
-    for (const { id, rev, row, key } of found) put(id, { row, key, stale: store.isStale(spec.name, id) }, rev)
+    for (const one of found) put(one)
     ready = true
     const missed = early
     early = []
@@ -141,10 +142,9 @@ export function openStream({ store, clock, send }: StreamDeps, stream: number, m
   function patch(found: readonly Found[]): void {
     const now = new Set(found.map(({ id }) => id))
     for (const id of [...members.keys()]) if (!now.has(id)) remove(id)
-    for (const { id, rev, row, key } of found) {
-      const before = members.get(id)
-      const stale = store.isStale(spec.name, id)
-      if (before === undefined || before.rev !== rev || before.stale !== stale) put(id, { row, key, stale }, rev)
+    for (const one of found) {
+      const before = members.get(one.id)
+      if (before?.rev !== one.rev || before.stale !== store.isStale(spec.name, one.id)) put(one)
     }
     if (updates.size > 0 || resetNext) schedule()
   }
@@ -157,7 +157,7 @@ export function openStream({ store, clock, send }: StreamDeps, stream: number, m
     if (row === null || !compiled.matches(row)) return remove(id)
     const key = compiled.sortKey(row)
     if (!isAfterStart({ key, id })) return remove(id)
-    put(id, { row, key, stale: store.isStale(spec.name, id) }, rev)
+    put({ id, rev, row, key })
   }
 
   /** The row is the same, its state is not. */
@@ -166,7 +166,7 @@ export function openStream({ store, clock, send }: StreamDeps, stream: number, m
     const [row] = await store.get(spec.name, [id]).catch(() => [])
     // A change that came meanwhile has said more than this read can.
     if (row === undefined || closed || before === undefined || members.get(id) !== before) return
-    put(id, { row, key: before.key, stale: store.isStale(spec.name, id) }, before.rev)
+    put({ id, row, ...before })
     schedule()
   }
 

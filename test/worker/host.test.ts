@@ -184,7 +184,7 @@ describe('calls', () => {
     })
     expect(await api.count({ collection: 'contact', where: { n: {} } as never })).toMatchObject({
       ok: false,
-      error: { code: 'invalid_argument', message: expect.stringContaining('n:') as string },
+      error: { code: 'invalid_argument', message: expect.stringContaining('"n"') as string },
     })
     expect(await api.pause()).toEqual({ ok: true, value: null })
     expect(await api.now(1_000)).toMatchObject({ ok: false, error: { code: 'paused' } })
