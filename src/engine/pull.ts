@@ -14,7 +14,7 @@ import { createLanes, type Answer } from './lanes.ts'
 import type { ProgressMeter } from './progress.ts'
 import { backoff, KNOWN_OUTCOMES } from './retry.ts'
 import { isOver, makeRoom, type Ceiling } from './settle.ts'
-import type { FetchedPage, Transport } from './transport.ts'
+import type { FetchedPage, Transport, UnreadPage } from './transport.ts'
 
 export interface PullDeps {
   readonly store: Store
@@ -68,6 +68,9 @@ const REPEATS = 5
 
 /** Pages beyond the size limit in a row before the run gives up (R11). */
 const OVERSIZED_IN_A_ROW = 20
+
+/** Characters of a page that takes no time to parse. */
+const SMALL_PAGE = 4_096
 
 /** @throws SyncError whatever ended the drain; pages stored so far stay stored and acknowledged. */
 export async function drain(deps: PullDeps, first: SessionFacts, outer: AbortSignal): Promise<Drained> {
@@ -202,14 +205,27 @@ export async function drain(deps: PullDeps, first: SessionFacts, outer: AbortSig
     else lanes.pause(Math.min(EMPTY_CEILING_MS, EMPTY_FIRST_MS * 2 ** (empties - 1)))
   }
 
-  async function receive(page: FetchedPage, answer: Answer<unknown>): Promise<void> {
+  async function receive(unread: UnreadPage, answer: Answer<unknown>): Promise<void> {
+    const full = isOver(store.counts(), ceiling)
+    // Even when there is no room, one page is in hand (R7).
+    const fill = (): void => {
+      if (end === null) lanes.fill(full ? 1 : undefined)
+    }
+    // Parsed while the next one is on the way; of a small page it is first seen whether there is anything in it.
+    if (unread.size > SMALL_PAGE) fill()
+    let page: FetchedPage
+    try {
+      page = unread.read()
+    } catch (error) {
+      return fail(error, answer.late)
+    }
+    faults = 0
+    oversized = 0
     if (isRepeated(page) && ++repeats >= REPEATS) return giveUp()
     if (isEmpty(page)) return waitForMore(answer.late)
     empties = 0
     take(page, answer)
-    const full = isOver(store.counts(), ceiling)
-    // Even when there is no room, one page is in hand (R7).
-    if (end === null) lanes.fill(full ? 1 : undefined)
+    fill()
     // The last page is stored while its 204 is on the way.
     await commits.advance(full || page.countLeft === 0)
     if (full) await makeRoom({ store, lease }, ceiling)
@@ -222,12 +238,8 @@ export async function drain(deps: PullDeps, first: SessionFacts, outer: AbortSig
       if (outer.aborted) throw aborted()
       commits.check()
       if ('error' in answer) await fail(answer.error, answer.late)
-      else {
-        faults = 0
-        oversized = 0
-        if (answer.value === null) end ??= 'drained'
-        else await receive(answer.value, answer)
-      }
+      else if (answer.value === null) end ??= 'drained'
+      else await receive(answer.value, answer)
       if (end === null) lanes.fill()
     }
     await commits.all()

@@ -8,6 +8,8 @@ import { aborted, type Clock } from '../clock.ts'
 export interface RateLimit {
   /** Resolves when a request may go out. `first`: it goes before those that can wait. */
   take(signal: AbortSignal, first: boolean): Promise<void>
+  /** False: nobody needs to ask. */
+  readonly limited: boolean
   /** Requests a second; 0 lifts the limit. */
   set(perSecond: number): void
 }
@@ -81,6 +83,9 @@ export function createRateLimit(clock: Clock, perSecond: number): RateLimit {
   }
 
   return {
+    get limited() {
+      return rate !== 0
+    },
     take: (signal, first) =>
       new Promise((resolve, reject) => {
         if (signal.aborted) return reject(aborted())

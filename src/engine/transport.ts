@@ -50,11 +50,19 @@ export interface FetchedPage extends Page {
   readonly suspect: boolean
 }
 
+/** A page as it arrived, so that the next one can be asked for before this one is parsed. */
+export interface UnreadPage {
+  /** Characters of JSON text. */
+  readonly size: number
+  /** @throws SyncError `bad_response` */
+  read(): FetchedPage
+}
+
 /** The calls, spoken for one device. Bound to it, so that keys of an old UUID never go out under a new one (R23). */
 export interface Transport {
   start(signal: AbortSignal): Promise<ServerFacts & { readonly session: Session | null }>
   /** Null: the queue is drained (204, FETCH-1). */
-  fetchPage(session: string, signal: AbortSignal): Promise<FetchedPage | null>
+  fetchPage(session: string, signal: AbortSignal): Promise<UnreadPage | null>
   /** @param keys asked for when the call may go out, so that what gathered while it waited goes along (R12). */
   ack(keys: () => readonly string[], signal: AbortSignal): Promise<void>
 }
@@ -93,18 +101,29 @@ export function pageTooLarge(): SyncError {
   )
 }
 
+interface Token {
+  readonly promise: Promise<string>
+  /** Null until it has come. */
+  value: string | null
+}
+
 export function createEndpoint(deps: TransportDeps): Endpoint {
   const { http, clock, endpoint, timeouts } = deps
-  let token: Promise<string> | null = null
+  let token: Token | null = null
 
   /** The token in hand, or the one being asked for: calls share one request, whose end is that of the engine. */
-  function takeToken(reason: TokenReason): Promise<string> {
+  function takeToken(reason: TokenReason): Token {
     if (token !== null) return token
-    const asked = deps.token(reason, deps.life).catch((error: unknown) => {
-      if (token === asked) token = null
-      throw error
-    })
+    const asked: Token = { value: null, promise: deps.token(reason, deps.life) }
     token = asked
+    asked.promise.then(
+      (value) => {
+        asked.value = value
+      },
+      () => {
+        if (token === asked) token = null
+      },
+    )
     return asked
   }
 
@@ -157,8 +176,9 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
   ): Promise<Exchange> {
     for (let attempt = 0; ; attempt++) {
       const used = takeToken(attempt === 0 ? 'start' : 'refused')
-      const bearer = await unlessAborted(used, signal)
-      await deps.rate.take(signal, path !== routes.ack)
+      // Without a turn in between where nothing has to be waited for: what follows the call may keep the thread busy.
+      const bearer = used.value ?? (await unlessAborted(used.promise, signal))
+      if (deps.rate.limited) await deps.rate.take(signal, path !== routes.ack)
       const body = makeBody === null ? null : makeBody()
       const sent = {
         Accept: 'application/json',
@@ -244,10 +264,15 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
       if (isGone(response))
         throw failure(response, 'session_gone', 'The session is over at the server; the engine starts another.')
       accept(response)
-      const { value, suspect } = parse(answer)
-      const page = readPage(value)
-      if (page === null) throw garbled(response)
-      return { ...page, suspect }
+      return {
+        size: answer.text.length,
+        read() {
+          const { value, suspect } = parse(answer)
+          const page = readPage(value)
+          if (page === null) throw garbled(response)
+          return { ...page, suspect }
+        },
+      }
     },
 
     async ack(keys, signal) {

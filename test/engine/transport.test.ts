@@ -7,6 +7,7 @@ import { createRateLimit } from '../../src/engine/rate.ts'
 import {
   createEndpoint,
   type Http,
+  type FetchedPage,
   type HttpRequest,
   type HttpResponse,
   type Transport,
@@ -18,9 +19,12 @@ import { createScheduler, seeded, virtualClock } from '../support/virtual-time.t
 import { answer, never, pageBody, sessionBody, wireItem } from './world.ts'
 
 const { signal } = new AbortController()
+/** Fetched and read. */
+const fetchPage = async (transport: Transport): Promise<FetchedPage | null> =>
+  (await transport.fetchPage('s', signal))?.read() ?? null
 const calls = {
   start: (transport: Transport): Promise<unknown> => transport.start(signal),
-  fetch: (transport: Transport): Promise<unknown> => transport.fetchPage('s', signal),
+  fetch: (transport: Transport): Promise<unknown> => fetchPage(transport),
   ack: (transport: Transport): Promise<unknown> => transport.ack(() => ['k'], signal),
 } as const
 type Call = keyof typeof calls
@@ -343,7 +347,7 @@ describe("the engine's own fetch", () => {
       route.post('http://sync.test/v2/sync/ack', () => Reply.error()),
     )
     await expect(real().start(signal)).rejects.toMatchObject({ code: 'endpoint_wrong' })
-    await expect(real().fetchPage('s', signal)).rejects.toMatchObject({ code: 'bad_response' })
+    await expect(fetchPage(real())).rejects.toMatchObject({ code: 'bad_response' })
     await expect(real().ack(() => ['a'], signal)).rejects.toMatchObject({ code: 'endpoint_unreachable' })
   })
 
@@ -359,7 +363,7 @@ describe("the engine's own fetch", () => {
         },
       })
     server.use(route.get('http://sync.test/v2/sync/s/queues/main', () => new Reply(endless(), { status: 200 })))
-    await expect(real().fetchPage('s', signal)).rejects.toMatchObject({ code: 'page_too_large' })
+    await expect(fetchPage(real())).rejects.toMatchObject({ code: 'page_too_large' })
     expect(sent).toBeLessThan(40)
     server.use(
       route.get(
@@ -367,7 +371,7 @@ describe("the engine's own fetch", () => {
         () => new Reply(' ', { status: 200, headers: { 'Content-Length': String(17 * 1024 * 1024) } }),
       ),
     )
-    await expect(real().fetchPage('s', signal)).rejects.toMatchObject({ code: 'page_too_large' })
+    await expect(fetchPage(real())).rejects.toMatchObject({ code: 'page_too_large' })
   })
 
   it('reads text whose characters are cut between chunks (F11)', async () => {
@@ -381,6 +385,6 @@ describe("the engine's own fetch", () => {
       },
     })
     server.use(route.get('http://sync.test/v2/sync/s/queues/main', () => new Reply(body, { status: 200 })))
-    expect((await real().fetchPage('s', signal))?.items[0]?.data).toEqual({ id: 1, name: 'Łódź 💥' })
+    expect((await fetchPage(real()))?.items[0]?.data).toEqual({ id: 1, name: 'Łódź 💥' })
   })
 })
