@@ -52,6 +52,8 @@ export function createAckSender({ store, transport, clock, random, lease, signal
   let taken = 0
   const refused = new Set<string>()
   let sending: Promise<void> | null = null
+  /** Rows leave the disk while the next call is under way. */
+  let drops: Promise<unknown> = Promise.resolve()
 
   /** The next keys, at most so many. */
   function next(size: number): string[] {
@@ -63,7 +65,7 @@ export function createAckSender({ store, transport, clock, random, lease, signal
     return keys
   }
 
-  async function done(keys: readonly string[], accepted: boolean): Promise<void> {
+  function done(keys: readonly string[], accepted: boolean): void {
     const complete: Row[] = []
     let left = keys.length
     while (left > 0) {
@@ -80,7 +82,9 @@ export function createAckSender({ store, transport, clock, random, lease, signal
       if (row.answered === row.keys.length) complete.push(rows.shift()!)
     }
     pending -= keys.length
-    for (const row of complete) await store.dropAcks(lease, row.n, row.refused)
+    for (const row of complete) drops = Promise.all([drops, store.dropAcks(lease, row.n, row.refused)])
+    // Whoever waits for the sender is told.
+    drops.catch(() => undefined)
     if (accepted) taken += keys.length
     onChange()
   }
@@ -96,7 +100,7 @@ export function createAckSender({ store, transport, clock, random, lease, signal
         const plain = toPlain(error)
         if (plain.code === 'request_refused') {
           // One key the server cannot take must not hold back the others: halve until it stands alone.
-          if (part.length === 1) await done(part, false)
+          if (part.length === 1) done(part, false)
           size = Math.max(1, Math.ceil(part.length / 2))
           continue
         }
@@ -107,7 +111,7 @@ export function createAckSender({ store, transport, clock, random, lease, signal
       }
       tries = 0
       size = Math.min(ACK_KEYS_PER_CALL, size * 2)
-      await done(part, true)
+      done(part, true)
     }
   }
 
@@ -127,6 +131,7 @@ export function createAckSender({ store, transport, clock, random, lease, signal
     async flush() {
       // A sender that failed while the drain went on gets one more chance, now that somebody waits for it.
       while (pending > 0 || sending !== null) await send()
+      await drops
     },
     get pending() {
       return pending
