@@ -3,23 +3,24 @@
  * `X-Tidegate` of a start answer. A server that sends none is treated with the vendor's limits.
  */
 import * as z from 'zod/mini'
+import { optional, optionalNumber } from './optional.ts'
 
 export const capabilitiesSchema = z.object({
   version: z.literal(1),
   /** Changes when the server's memory of devices and revisions was reset or restored. */
   epoch: z.optional(z.string()),
   /** How many GETs of one session may run side by side. */
-  lanes: z.catch(z.optional(z.number()), undefined),
+  lanes: optionalNumber,
   /** Requests a second and token; 0 means no limit. */
-  rate: z.catch(z.optional(z.number()), undefined),
+  rate: optionalNumber,
   /** Days an idempotency key is remembered. */
-  idempotencyDays: z.catch(z.optional(z.number()), undefined),
+  idempotencyDays: optionalNumber,
   /** Writes answer with the revision they produced. */
-  revisionOnWrite: z.catch(z.optional(z.boolean()), undefined),
-  clientIds: z.catch(z.optional(z.boolean()), undefined),
-  nudge: z.catch(z.optional(z.boolean()), undefined),
+  revisionOnWrite: optional(z.boolean()),
+  clientIds: optional(z.boolean()),
+  nudge: optional(z.boolean()),
   /** `new`: the service knew nothing of this device before this start (R14). */
-  device: z.catch(z.optional(z.enum(['new', 'known'])), undefined),
+  device: optional(z.enum(['new', 'known'])),
 })
 
 export type Capabilities = z.infer<typeof capabilitiesSchema>

@@ -4,15 +4,11 @@
  * queue). What cannot be understood keeps its raw form for quarantine.
  */
 import * as z from 'zod/mini'
-
-const count = z.catch(z.optional(z.number()), undefined)
+import { optional, optionalNumber } from './optional.ts'
 
 export const pageSchema = z.object({
   items: z.array(z.unknown()),
-  meta: z.catch(
-    z.optional(z.object({ count_left: count, failed_objects: z.catch(z.optional(z.array(z.unknown())), undefined) })),
-    undefined,
-  ),
+  meta: optional(z.object({ count_left: optionalNumber, failed_objects: optional(z.array(z.unknown())) })),
 })
 
 export interface WireItem {

@@ -1,17 +1,13 @@
 /** The answer to a start call (section 4.1). Numbers in it are estimates for display only (FAQ-3.1). */
 import * as z from 'zod/mini'
+import { optional, optionalNumber } from './optional.ts'
 import { QUEUE_NAME } from './routes.ts'
-
-const estimate = z.catch(z.optional(z.number()), undefined)
 
 export const sessionSchema = z.object({
   data: z.object({
     // A number is tolerated: other servers may send one, and it only goes into a URL.
     id: z.union([z.string().check(z.minLength(1)), z.number()]),
-    queues: z.catch(
-      z.optional(z.array(z.object({ data: z.object({ name: z.string(), pages: estimate, total_count: estimate }) }))),
-      undefined,
-    ),
+    queues: optional(z.array(z.object({ data: z.object({ name: z.string(), total_count: optionalNumber }) }))),
   }),
 })
 

@@ -30,8 +30,6 @@ export function createReports({ store, clock, status, send }: ReportDeps): Repor
   const life = new AbortController()
   const followed = new Set<Followed>()
   let shown: Status | null = null
-  let pausing = false
-  let listing = false
 
   function sendStatus(): void {
     shown = status.current
@@ -41,34 +39,35 @@ export function createReports({ store, clock, status, send }: ReportDeps): Repor
   function onStatus(next: Status): void {
     if (life.signal.aborted) return
     if (shown?.phase !== next.phase) sendStatus()
-    else if (!pausing) {
-      pausing = true
-      void clock.sleep(STATUS_MS, life.signal).then(
-        () => {
-          pausing = false
-          if (shown !== status.current) sendStatus()
-        },
-        () => undefined,
-      )
-    }
+    else statusSoon()
     if (followed.size > 0) listSoon()
   }
+
+  /** Work that waits a while, so that much of what is asked for meanwhile is done at once. */
+  function soon(ms: number, work: () => void | Promise<void>): () => void {
+    let waiting = false
+    return () => {
+      if (waiting) return
+      waiting = true
+      void clock
+        .sleep(ms, life.signal)
+        .then(() => {
+          waiting = false
+          return work()
+        })
+        .catch(() => undefined)
+    }
+  }
+  const statusSoon = soon(STATUS_MS, () => {
+    if (shown !== status.current) sendStatus()
+  })
+  const listSoon = soon(LIST_MS, async () => {
+    for (const what of followed) await sendList(what)
+  })
 
   async function sendList(what: Followed): Promise<void> {
     if (what === 'quarantine') send({ kind: what, value: await store.quarantine.list(QUARANTINE_SHOWN) })
     else send({ kind: what, value: { sessions: (await store.history()).map(({ n: _n, ...session }) => session) } })
-  }
-
-  function listSoon(): void {
-    if (listing) return
-    listing = true
-    void clock
-      .sleep(LIST_MS, life.signal)
-      .then(async () => {
-        listing = false
-        for (const what of followed) await sendList(what)
-      })
-      .catch(() => undefined)
   }
 
   const stop = status.subscribe(onStatus)
