@@ -47,7 +47,7 @@ export const systemClock: Clock = {
 }
 
 export const systemRandom: Random = {
-  uuid: () => crypto.randomUUID?.() ?? uuidFromBytes(crypto.getRandomValues(new Uint8Array(16))),
+  uuid: () => crypto.randomUUID?.() ?? randomUuid(),
   float: () => Math.random(),
 }
 
@@ -56,12 +56,12 @@ export function aborted(): SyncError {
   return new SyncError('aborted', 'The operation was cancelled.')
 }
 
-// Pages on plain http (other than localhost) have no randomUUID.
-function uuidFromBytes(bytes: Uint8Array): string {
-  bytes[6] = (bytes[6]! & 0x0f) | 0x40
-  bytes[8] = (bytes[8]! & 0x3f) | 0x80
-  const hex = toHex(bytes)
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
+// Pages on plain http (other than localhost) have no randomUUID. Digits 1 and 0 become any, 8 becomes 8, 9, a or b.
+function randomUuid(): string {
+  return '10000000-1000-4000-8000-100000000000'.replace(/[018]/g, (digit) => {
+    const random = crypto.getRandomValues(new Uint8Array(1))[0]!
+    return (Number(digit) ^ (random & (15 >> (Number(digit) / 4)))).toString(16)
+  })
 }
 
 export function toHex(bytes: Uint8Array): string {

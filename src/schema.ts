@@ -177,10 +177,7 @@ function checker(name: string, validator: StandardSchema): CollectionSpec['check
     const result = validator['~standard'].validate(row)
     if (result instanceof Promise) {
       result.catch(() => undefined)
-      throw new SyncError(
-        'schema_async',
-        `The validator of "${name}" is asynchronous; only a synchronous one can check rows before they are stored.`,
-      )
+      throw new SyncError('schema_async', `The validator of "${name}" is asynchronous; give a synchronous one.`)
     }
     const issue = result.issues?.[0]
     if (issue === undefined) return null

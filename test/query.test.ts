@@ -72,7 +72,7 @@ describe('conditions', () => {
       { startsWith: 1 },
       5n,
     ])
-      expect(where(senseless)).toThrow(refusal('"n" takes a value'))
+      expect(where(senseless)).toThrow(refusal('"n" takes a string'))
     expect(() => compile({ limit: -1 })).toThrow(refusal('limit'))
     expect(() => compile({ limit: 1.5 })).toThrow(refusal('limit'))
     expect(() => compile({ order: { field: 'n', dir: 'up' as never } })).toThrow(refusal('asc'))

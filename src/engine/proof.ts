@@ -89,8 +89,6 @@ export function createProof({ store, clock, board, life, ask }: ProofDeps): Proo
         await Promise.race([proof, expired])
       } finally {
         stop.abort()
-        expired.catch(() => undefined)
-        proof.catch(() => undefined)
       }
     },
   }

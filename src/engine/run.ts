@@ -133,7 +133,7 @@ export function createMeeting(
     if (server.account !== null && identity.account !== null && server.account !== identity.account)
       throw new SyncError(
         'account_mismatch',
-        'The token is of another account than the data stored here; give createSync that account, or call restart() to replace the data.',
+        'The token is of another account than the stored data; give createSync that account, or replace the data with restart().',
       )
     const { capabilities } = server
     onCapabilities(server)

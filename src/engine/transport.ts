@@ -158,7 +158,7 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
       if (error instanceof SyncError) throw error
       throw new SyncError(
         'endpoint_unreachable',
-        `No complete answer came from ${endpoint}: the network is down, the address is wrong, or the server does not allow this origin (CORS).`,
+        `No complete answer came from ${endpoint}: no network, a wrong address, or an origin the server does not allow (CORS).`,
         { cause: error },
       )
     } finally {
@@ -211,7 +211,7 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
     failure(
       response,
       'endpoint_wrong',
-      `What answered at ${endpoint} is no sync service (status ${response.status}); check the endpoint given to createSync.`,
+      `There is no sync service at ${endpoint} (status ${response.status}); check the endpoint given to createSync.`,
     )
 
   const garbled = (response: HttpResponse): SyncError =>
@@ -222,7 +222,7 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
     const { status } = response
     if (status >= 200 && status < 300) return
     if (status === 403)
-      throw failure(response, 'forbidden', 'The token does not carry the scope "sync"; ask for a token with it.')
+      throw failure(response, 'forbidden', 'The token lacks the scope "sync"; ask for one with it.')
     if (status === 429)
       throw failure(response, 'rate_limited', 'The server asks for fewer requests; the engine tries again later.')
     if (status >= 500) throw failure(response, 'server_error', `The server failed (${status}); the engine tries again.`)
@@ -230,7 +230,7 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
     throw failure(
       response,
       'request_refused',
-      `The server refused the request (${status}); client and server do not agree about the protocol.`,
+      `The server refused the request (${status}): it speaks another protocol.`,
     )
   }
 

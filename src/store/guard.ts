@@ -41,11 +41,8 @@ export async function readAsLeader(stores: Stores, database: Database, lease: Le
 function allowed(identity: Identity, database: Database, lease: Lease): Identity {
   checkSchema(identity, database)
   if (identity.device !== lease.device)
-    throw new SyncError(
-      'generation_changed',
-      'Another tab replaced the stored data; this write was meant for the old data.',
-    )
-  if (identity.epoch !== lease.epoch) throw new SyncError('fenced', 'Another tab leads now; this tab follows.')
+    throw new SyncError('generation_changed', 'Another tab replaced the stored data.')
+  if (identity.epoch !== lease.epoch) throw new SyncError('fenced', 'Another tab leads now.')
   return identity
 }
 

@@ -4,30 +4,28 @@ import { SyncError } from '../errors.ts'
 export function schemaConflict(version: number): SyncError {
   return new SyncError(
     'schema_conflict',
-    `The stored data was made with another schema of the same version ${version}; raise it when collections, keys or indexes change.`,
+    `The stored data has another schema of version ${version}; raise the version when collections, keys or indexes change.`,
   )
 }
 
 export function schemaOutdated(cause?: unknown): SyncError {
   return new SyncError(
     'schema_outdated',
-    'The stored data was written by a newer build of this app; reload the page to get it.',
+    'The stored data was written by a newer build of this app; reload the page.',
     { cause },
   )
 }
 
 export function storageClosed(cause?: unknown): SyncError {
-  return new SyncError(
-    'storage_closed',
-    'The database was closed or deleted under this tab, by the browser or another tab; reload the page.',
-    { cause },
-  )
+  return new SyncError('storage_closed', 'The database was closed or deleted under this tab; reload the page.', {
+    cause,
+  })
 }
 
 export function storageUnavailable(cause?: unknown): SyncError {
   return new SyncError(
     'storage_unavailable',
-    'This browser gives the page no IndexedDB (private window, blocked site data, or an old web view); allow site data for this page.',
+    'The browser gives this page no IndexedDB (private window, blocked site data, old web view); allow site data.',
     { cause },
   )
 }
@@ -45,11 +43,9 @@ export function storageError(error: unknown): SyncError {
   }
   const has = (...some: string[]): boolean => some.some((name) => names.has(name))
   if (has('QuotaExceededError'))
-    return new SyncError(
-      'storage_full',
-      'The browser gives this site no more room; free disk space or site data, and sync goes on.',
-      { cause: error },
-    )
+    return new SyncError('storage_full', 'The browser gives this site no more room; free some, and sync goes on.', {
+      cause: error,
+    })
   if (has('DatabaseClosedError', 'InvalidStateError', 'NotFoundError')) return storageClosed(error)
   if (has('VersionError')) return schemaOutdated(error)
   if (has('MissingAPIError', 'SecurityError')) return storageUnavailable(error)

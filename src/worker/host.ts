@@ -14,15 +14,14 @@ import type { Http, TokenReason } from '../engine/transport.ts'
 import { SyncError, toPlain } from '../errors.ts'
 import { silentLog, type Log } from '../log.ts'
 import { compileQuery, idsOf } from '../query.ts'
-import { schemaHash, type Schema } from '../schema.ts'
 import { openStore, type Store } from '../store/store.ts'
 import { WIRE_VERSION, type Answer, type OpenRequest, type ToPage, type ToWorker, type WorkerApi } from './api.ts'
 import { createReports, type Reports } from './reports.ts'
+import type { SchemaOf } from './schema-of.ts'
 import { openStream, type Stream } from './stream.ts'
 
 export interface HostDeps {
-  /** Null for the packaged worker: the page sends its schema. */
-  readonly schema: Schema | null
+  readonly schemaOf: SchemaOf
   readonly http: Http
   readonly clock: Clock
   readonly random: Random
@@ -56,7 +55,7 @@ export function createHost(deps: HostDeps): WorkerApi {
   let closed = false
 
   async function open(request: OpenRequest, port: MessagePort): Promise<Open> {
-    const schema = schemaOf(deps.schema, request)
+    const schema = deps.schemaOf(request)
     const name = await databaseName(request)
     const send = (message: ToPage, transfer: Transferable[] = []): void => port.postMessage(message, transfer)
     const log: Log = request.debug ? (level, event, fields) => send({ kind: 'log', level, event, fields }) : silentLog
@@ -184,24 +183,6 @@ async function answer<T>(work: () => Promise<T>): Promise<Answer<T>> {
   } catch (error) {
     return { ok: false, error: toPlain(error) }
   }
-}
-
-function schemaOf(own: Schema | null, { schema, ownWorker }: OpenRequest): Schema {
-  if (own === null) {
-    if (ownWorker)
-      throw new SyncError(
-        'schema_needs_worker',
-        'This worker is the packaged one: leave `worker` out of createSync, or write a file with startWorker({schema}).',
-      )
-    // The page has checked it.
-    return schema as Schema
-  }
-  if (own.version !== schema.version || schemaHash(own) !== schemaHash(schema))
-    throw new SyncError(
-      'version_skew',
-      `The worker has another schema (version ${own.version}) than the page (version ${schema.version}); import one module in both and reload.`,
-    )
-  return own
 }
 
 interface TokenDesk {

@@ -1,9 +1,10 @@
 /** The composition root of a worker: the browser's parts meet the engine here and nowhere else. */
-import { config } from 'zod/mini'
+import * as z from 'zod/mini'
 import { systemClock, systemRandom } from '../clock.ts'
 import type { Schema } from '../schema.ts'
 import { createHost, exposeHost } from './host.ts'
 import { createChannel, createHttp, createLocks, storageInfo } from './platform.ts'
+import { ownSchema, type SchemaOf } from './schema-of.ts'
 
 export interface WorkerOptions {
   readonly schema: Schema
@@ -13,19 +14,18 @@ export interface WorkerOptions {
 
 /** Turns this worker into the app's sync worker. Call it once, at the top of the worker file (R29, R40). */
 export function startWorker({ schema, fetch }: WorkerOptions): void {
-  start(schema, fetch)
+  start(ownSchema(schema), fetch)
 }
 
-/** @param schema null: the page sends it. */
-export function start(schema: Schema | null, fetch?: typeof globalThis.fetch): void {
+export function start(schemaOf: SchemaOf, fetch?: typeof globalThis.fetch): void {
   // zod would probe for `eval`, which a strict Content-Security-Policy reports as a violation.
-  config({ jitless: true })
+  z.config({ jitless: true })
   const { navigator, indexedDB, IDBKeyRange } = globalThis as Partial<WorkerGlobalScope> & {
     IDBKeyRange?: typeof globalThis.IDBKeyRange
   }
   exposeHost(
     createHost({
-      schema,
+      schemaOf,
       http: createHttp(fetch ?? ((input, init) => globalThis.fetch(input, init))),
       clock: systemClock,
       random: systemRandom,

@@ -11,6 +11,7 @@ import { collection, defineSchema } from '../../src/schema.ts'
 import { createExchange } from '../../src/service/exchange.ts'
 import { createMemoryStore } from '../../src/service/memory.ts'
 import { createHost, exposeHost } from '../../src/worker/host.ts'
+import { packagedSchema } from '../../src/worker/schema-of.ts'
 import { createMachine } from '../support/device.ts'
 import { createNetwork } from '../support/network.ts'
 import { createWorkerLike } from './fake-worker.ts'
@@ -53,7 +54,7 @@ async function setUp({
   const start = () => {
     const { port1: page, port2: inside } = new MessageChannel()
     const host = createHost({
-      schema: null,
+      schemaOf: packagedSchema,
       http: createNetwork({ exchange, clock: systemClock }).http,
       clock: systemClock,
       random: systemRandom,

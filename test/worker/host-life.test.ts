@@ -6,6 +6,7 @@ import type { HttpResponse } from '../../src/engine/transport.ts'
 import { collection, defineSchema, toPlainSchema } from '../../src/schema.ts'
 import { WIRE_VERSION, type OpenRequest, type ToPage, type ToWorker, type WorkerApi } from '../../src/worker/api.ts'
 import { createHost, databaseName, type HostDeps } from '../../src/worker/host.ts'
+import { ownSchema, packagedSchema } from '../../src/worker/schema-of.ts'
 
 const schema = defineSchema({
   version: 1,
@@ -50,7 +51,7 @@ function bench(changes: Partial<HostDeps> = {}): Bench {
   const indexedDB = new IDBFactory()
   const nothing: HttpResponse = { status: 204, header: () => null, text: () => Promise.resolve('') }
   const host = createHost({
-    schema,
+    schemaOf: ownSchema(schema),
     http: async () => {
       held.requests++
       return nothing
@@ -127,7 +128,7 @@ describe('opening', () => {
   })
 
   it("refuses a packaged worker that was given as the app's own (I20)", async () => {
-    const { host, port } = bench({ schema: null })
+    const { host, port } = bench({ schemaOf: packagedSchema })
     expect(await host.open(request, port)).toMatchObject(refusal('schema_needs_worker'))
   })
 

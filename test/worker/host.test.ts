@@ -9,6 +9,7 @@ import { createExchange } from '../../src/service/exchange.ts'
 import { createMemoryStore } from '../../src/service/memory.ts'
 import { WIRE_VERSION, type OpenRequest, type ToPage, type ToWorker, type WorkerApi } from '../../src/worker/api.ts'
 import { createHost, databaseName, exposeHost, type HostDeps } from '../../src/worker/host.ts'
+import { ownSchema, packagedSchema } from '../../src/worker/schema-of.ts'
 import { createMachine } from '../support/device.ts'
 import { createNetwork } from '../support/network.ts'
 import { answer as reply } from '../engine/world.ts'
@@ -34,7 +35,7 @@ function start(deps: Partial<HostDeps> = {}, token: string | null = 'good'): Cli
   const { port1: page, port2: inside } = new MessageChannel()
   const { port1: port, port2: theirs } = new MessageChannel()
   const host = createHost({
-    schema: null,
+    schemaOf: packagedSchema,
     http: () => Promise.resolve(reply(204)),
     clock: systemClock,
     random: systemRandom,
@@ -121,15 +122,15 @@ describe('opening', () => {
   it('is refused, with a sentence, for another build, another schema, and a second client (R29, R30)', async () => {
     const plain = toPlainSchema(schema, true)
     expect(await start().open({ wire: WIRE_VERSION + 1 })).toMatchObject({ ok: false, error: { code: 'version_skew' } })
-    expect(await start({ schema }).open({ schema: { ...plain, version: 4 } })).toMatchObject({
+    expect(await start({ schemaOf: ownSchema(schema) }).open({ schema: { ...plain, version: 4 } })).toMatchObject({
       ok: false,
       error: { code: 'version_skew', message: expect.stringContaining('version 3') as string },
     })
-    expect(await start({ schema }).open({ schema: { ...plain, collections: {} } })).toMatchObject({
+    expect(await start({ schemaOf: ownSchema(schema) }).open({ schema: { ...plain, collections: {} } })).toMatchObject({
       ok: false,
       error: { code: 'version_skew' },
     })
-    expect(await start({ schema }).open({ ownWorker: true })).toEqual({ ok: true, value: null })
+    expect(await start({ schemaOf: ownSchema(schema) }).open({ ownWorker: true })).toEqual({ ok: true, value: null })
     expect(await start().open({ ownWorker: true })).toMatchObject({ ok: false, error: { code: 'schema_needs_worker' } })
     const twice = start()
     await twice.open()
