@@ -12,10 +12,12 @@ export default defineConfig({
     outDir: 'dist/worker',
     emptyOutDir: false,
     target: 'es2023',
-    // Half a kilobyte less than the default: the worker has a budget (R41).
+    // Half a kilobyte less than the default: the worker has a budget (R41). Names are shortened once, by rolldown.
     minify: 'terser',
-    terserOptions: { compress: { passes: 4, ecma: 2020 }, module: true, ecma: 2020 },
+    terserOptions: { compress: { passes: 4, ecma: 2020 }, mangle: false, module: true, ecma: 2020 },
     lib: { entry: 'src/worker/bundle.ts', formats: ['es'], fileName: () => 'bundle.js' },
-    rolldownOptions: { output: { codeSplitting: false, minify: true } },
+    rolldownOptions: {
+      output: { codeSplitting: false, minify: true, comments: { annotation: false, legal: true, jsdoc: false } },
+    },
   },
 })

@@ -109,7 +109,7 @@ function contains(list: readonly Stretch[], key: ShadowKey): boolean {
 function stretches(field: string, condition: Condition, fold: boolean): readonly Stretch[] {
   const refuse = (): never =>
     bad(
-      `"${field}" takes a string, number, boolean or null, a range of one kind (gt, gte, lt, lte), {startsWith: string} or {in: [values]}`,
+      `"${field}" takes a string, number, boolean or null, a range (gt, gte, lt, lte), {startsWith: string} or {in: [values]}`,
     )
   const keyOf = (value: unknown): ShadowKey =>
     value === null || ['string', 'number', 'boolean'].includes(typeof value) ? shadowKey(value, fold) : refuse()

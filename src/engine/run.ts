@@ -73,14 +73,17 @@ export async function runOnce(deps: RunDeps, signal: AbortSignal): Promise<RunRe
     const clean = drained.end === 'drained' && !drained.dirty
     const stuck = drained.stuck + acks.refused
     const { unreadable } = drained
-    await store.device.setSession(lease, null)
-    await (clean ? prove(session, { stuck, unreadable }) : store.device.updateSync(lease, { stuck, unreadable }))
-    await note(session, {
-      ...drained,
-      outcome: clean ? 'clean' : 'dirty',
-      acked: acks.taken - startedTaken,
-      error: null,
-    })
+    // Asked for at once: the browser does them in this order without a pause in between.
+    await Promise.all([
+      store.device.setSession(lease, null),
+      clean ? prove(session, { stuck, unreadable }) : store.device.updateSync(lease, { stuck, unreadable }),
+      note(session, {
+        ...drained,
+        outcome: clean ? 'clean' : 'dirty',
+        acked: acks.taken - startedTaken,
+        error: null,
+      }),
+    ])
     if (drained.divergent > 0) deps.log('error', 'session.divergent', { items: drained.divergent })
     const nothingNew = drained.accepted === 0 && stuck + unreadable > 0
     if (clean) return { end: 'in-sync', onlyStuck: nothingNew }
@@ -107,8 +110,10 @@ export async function runOnce(deps: RunDeps, signal: AbortSignal): Promise<RunRe
     { startedAt, run }: Pick<SessionFacts, 'startedAt' | 'run'>,
     counts: Pick<Drained, 'stuck' | 'unreadable'>,
   ): Promise<void> {
-    await store.device.updateSync(lease, { clean: run, lastSyncedAt: startedAt, ...counts })
-    await store.dropTombstones(lease, run)
+    await Promise.all([
+      store.device.updateSync(lease, { clean: run, lastSyncedAt: startedAt, ...counts }),
+      store.dropTombstones(lease, run),
+    ])
   }
 
   async function note(
@@ -133,7 +138,7 @@ export function createMeeting(
     if (server.account !== null && identity.account !== null && server.account !== identity.account)
       throw new SyncError(
         'account_mismatch',
-        'The token is of another account than the stored data; give createSync that account, or replace the data with restart().',
+        'The token is of another account than the stored data; give createSync that account, or call restart().',
       )
     const { capabilities } = server
     onCapabilities(server)

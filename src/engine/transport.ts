@@ -158,7 +158,7 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
       if (error instanceof SyncError) throw error
       throw new SyncError(
         'endpoint_unreachable',
-        `No complete answer came from ${endpoint}: no network, a wrong address, or an origin the server does not allow (CORS).`,
+        `No complete answer from ${endpoint}: no network, a wrong address, or no CORS for this page.`,
         { cause: error },
       )
     } finally {
@@ -211,7 +211,7 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
     failure(
       response,
       'endpoint_wrong',
-      `There is no sync service at ${endpoint} (status ${response.status}); check the endpoint given to createSync.`,
+      `There is no sync service at ${endpoint} (status ${response.status}); check the endpoint.`,
     )
 
   const garbled = (response: HttpResponse): SyncError =>
@@ -221,8 +221,7 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
   function accept(response: HttpResponse): void {
     const { status } = response
     if (status >= 200 && status < 300) return
-    if (status === 403)
-      throw failure(response, 'forbidden', 'The token lacks the scope "sync"; ask for one with it.')
+    if (status === 403) throw failure(response, 'forbidden', 'The token lacks the scope "sync"; ask for one with it.')
     if (status === 429)
       throw failure(response, 'rate_limited', 'The server asks for fewer requests; the engine tries again later.')
     if (status >= 500) throw failure(response, 'server_error', `The server failed (${status}); the engine tries again.`)

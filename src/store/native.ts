@@ -36,7 +36,7 @@ export function createNative(dexie: Dexie): Native {
       const transaction = begin(stores, 'readwrite', { durability })
       const end = new Promise<void>((resolve, reject) => {
         transaction.oncomplete = () => resolve()
-        transaction.onabort = () => reject(transaction.error ?? new DOMException('Rolled back.', 'AbortError'))
+        transaction.onabort = () => reject(transaction.error as DOMException)
       })
       // A request that fails aborts before anybody waits for the end.
       end.catch(() => undefined)

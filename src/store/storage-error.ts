@@ -4,7 +4,7 @@ import { SyncError } from '../errors.ts'
 export function schemaConflict(version: number): SyncError {
   return new SyncError(
     'schema_conflict',
-    `The stored data has another schema of version ${version}; raise the version when collections, keys or indexes change.`,
+    `The stored data has another schema of version ${version}; raise the version with every change.`,
   )
 }
 
@@ -25,7 +25,7 @@ export function storageClosed(cause?: unknown): SyncError {
 export function storageUnavailable(cause?: unknown): SyncError {
   return new SyncError(
     'storage_unavailable',
-    'The browser gives this page no IndexedDB (private window, blocked site data, old web view); allow site data.',
+    'The browser gives this page no IndexedDB; allow site data, or leave the private window.',
     { cause },
   )
 }
