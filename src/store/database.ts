@@ -1,6 +1,6 @@
 /**
  * The disk format: one IndexedDB database per (name, endpoint, account). Dexie opens, upgrades and writes it,
- * strictly; where time counts, `native` uses the same connection and names each transaction's durability (R6).
+ * relaxed; what has to be strict, and where time counts, goes through `native` on the same connection (R6).
  * It does not re-open by itself: after a delete by another tab that would silently create an empty database.
  */
 import { Dexie, type Table } from 'dexie'
@@ -71,7 +71,7 @@ export async function openDatabase(
     IDBKeyRange: deps.IDBKeyRange,
     autoOpen: false,
     cache: 'disabled',
-    chromeTransactionDurability: 'strict',
+    chromeTransactionDurability: 'relaxed',
   })
   const stores = {
     ...FIXED_STORES,

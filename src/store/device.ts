@@ -5,7 +5,8 @@
 import type { Random } from '../clock.ts'
 import type { Database } from './database.ts'
 import type { Identity, SessionRow, SyncRow } from './rows.ts'
-import { asLeader, checkSchema, readIdentity, readLog, type Lease } from './guard.ts'
+import { asLeader, checkSchema, readAsLeader, readIdentity, type Lease } from './guard.ts'
+import { result } from './native.ts'
 
 export type SyncFacts = Omit<SyncRow, 'key'>
 export type SessionFacts = Omit<SessionRow, 'key'>
@@ -44,7 +45,7 @@ export interface Device {
 }
 
 export function createDevice(database: Database, random: Random): Device {
-  const { dexie, meta } = database
+  const { dexie, native, meta } = database
 
   const freshIdentity = (epoch: number): Identity => ({
     key: 'identity',
@@ -100,8 +101,9 @@ export function createDevice(database: Database, random: Random): Device {
         return next
       }),
     setPaused: (paused) =>
-      dexie.transaction('rw', meta, async () => {
-        await meta.put({ ...(await readSync()), paused })
+      native.write('strict', ['meta'], async (store) => {
+        const sync = (await result<SyncRow | undefined>(store('meta').get('sync'))) ?? NOTHING_YET
+        store('meta').put({ ...sync, paused })
       }),
     setServer: (lease, { account, serverEpoch, capabilities }) =>
       asLeader(database, lease, [meta], async (identity) => {
@@ -112,19 +114,22 @@ export function createDevice(database: Database, random: Random): Device {
         })
         if (capabilities !== undefined) await meta.put({ ...(await readSync()), capabilities })
       }),
-    wipe: (lease) =>
-      asLeader(database, lease, dexie.tables, async ({ epoch }) => {
-        const log = await readLog(database)
-        const { paused, started } = await readSync()
-        for (const table of dexie.tables) await table.clear()
-        const identity = freshIdentity(epoch)
+    wipe: (lease) => {
+      const names = dexie.tables.map(({ name }) => name)
+      return native.write('strict', names, async (store) => {
+        const log = await readAsLeader(store, database, lease)
+        const { paused, started } = (await result<SyncRow | undefined>(store('meta').get('sync'))) ?? NOTHING_YET
+        for (const name of names) store(name).clear()
+        const identity = freshIdentity(lease.epoch)
         // The sequence goes on, so that what other tabs still hold in memory lies at or below the mark and counts for nothing.
-        await meta.bulkPut([
+        for (const row of [
           identity,
           { key: 'log', head: log.head, mark: log.head, seen: log.head, base: log.head },
           { ...NOTHING_YET, paused, started },
         ])
-        return { device: identity.device, epoch }
-      }),
+          store('meta').put(row)
+        return { device: identity.device, epoch: lease.epoch }
+      })
+    },
   }
 }

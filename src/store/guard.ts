@@ -15,7 +15,7 @@ export interface Lease {
   readonly epoch: number
 }
 
-/** A write of the leader in one strict transaction over these stores, `meta` among them. */
+/** A write of the leader in one relaxed transaction over these stores, `meta` among them. */
 export function asLeader<T>(
   database: Database,
   lease: Lease,
@@ -49,11 +49,6 @@ function allowed(identity: Identity, database: Database, lease: Lease): Identity
 export async function readIdentity({ meta }: Database): Promise<Identity> {
   const identity = (await meta.get('identity')) as Identity | undefined
   return identity ?? vanished()
-}
-
-export async function readLog({ meta }: Database): Promise<LogRow> {
-  const log = (await meta.get('log')) as LogRow | undefined
-  return log ?? vanished()
 }
 
 export function vanished(): never {
