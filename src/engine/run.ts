@@ -138,7 +138,7 @@ export function createMeeting(
     if (server.account !== null && identity.account !== null && server.account !== identity.account)
       throw new SyncError(
         'account_mismatch',
-        'The token is of another account than the stored data; give createSync that account, or call restart().',
+        'The token is of another account than the data here; give createSync that account, or call restart().',
       )
     const { capabilities } = server
     onCapabilities(server)

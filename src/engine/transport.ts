@@ -223,7 +223,7 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
     if (status >= 200 && status < 300) return
     if (status === 403) throw failure(response, 'forbidden', 'The token lacks the scope "sync"; ask for one with it.')
     if (status === 429)
-      throw failure(response, 'rate_limited', 'The server asks for fewer requests; the engine tries again later.')
+      throw failure(response, 'rate_limited', 'The server asks for fewer requests; the engine tries again.')
     if (status >= 500) throw failure(response, 'server_error', `The server failed (${status}); the engine tries again.`)
     if (status < 400 || isGone(response)) throw wrong(response)
     throw failure(

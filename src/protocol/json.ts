@@ -5,9 +5,8 @@
  */
 
 const MARK = '$unsafeInteger'
-const LONG_DIGITS = /\d{16}/
-/** From the first character of a number to its last. */
-const NUMBER = /[-+.\deE]+/y
+/** Digits of the smallest whole number that could be rounded. */
+const LONG = 16
 
 /** Levels of nesting up to which a text is not worth a closer look. */
 const ORDINARY_DEPTH = 100
@@ -19,48 +18,13 @@ const ORDINARY_DEPTH = 100
 export function parseJson(text: string): { readonly value: unknown; readonly suspect: boolean } {
   // First the text as it is: what was cut is refused at once, and what follows may rely on whole tokens.
   const value: unknown = JSON.parse(text)
-  if (!LONG_DIGITS.test(text)) return { value, suspect: isDeep(text) }
-  const marked = markUnsafeIntegers(text)
-  return { value: marked === text ? value : JSON.parse(marked), suspect: true }
-}
-
-// On the text: looking through the values of every record would take as long as parsing them did.
-function isDeep(json: string): boolean {
-  let depth = 0
-  for (let at = 0; at < json.length; at++) {
-    const code = json.charCodeAt(at)
-    if (code === QUOTE) at = afterString(json, at) - 1
-    else if (code === OPEN_BRACE || code === OPEN_BRACKET) {
-      if (++depth > ORDINARY_DEPTH) return true
-    } else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) depth--
-  }
-  return false
-}
-
-// By hand and in one pass: a regular expression for strings runs out of stack in a long one.
-function markUnsafeIntegers(json: string): string {
-  let marked = ''
-  let copied = 0
-  let at = 0
-  while (at < json.length) {
-    const first = json.charCodeAt(at)
-    if (first === QUOTE) at = afterString(json, at)
-    else if (first === MINUS || (first >= ZERO && first <= NINE)) {
-      NUMBER.lastIndex = at
-      const [token] = NUMBER.exec(json)!
-      const end = at + token.length
-      if (/^-?\d+$/.test(token) && !Number.isSafeInteger(Number(token))) {
-        marked += `${json.slice(copied, at)}{"${MARK}":"${token}"}`
-        copied = end
-      }
-      at = end
-    } else at++
-  }
-  return copied === 0 ? json : marked + json.slice(copied)
+  const { marked, deep } = scan(text)
+  return marked === null ? { value, suspect: deep } : { value: JSON.parse(marked), suspect: true }
 }
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
+const COMMA = 0x2c
 const MINUS = 0x2d
 const ZERO = 0x30
 const NINE = 0x39
@@ -68,6 +32,45 @@ const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
 const OPEN_BRACKET = 0x5b
 const CLOSE_BRACKET = 0x5d
+
+/**
+ * Looks through the text once, by hand: a regular expression for strings runs out of stack in a long one, and looking
+ * through the values of every record would take as long as parsing them did.
+ */
+function scan(json: string): { readonly marked: string | null; readonly deep: boolean } {
+  let marked = ''
+  let copied = 0
+  let depth = 0
+  let deep = false
+  for (let at = 0; at < json.length;) {
+    const code = json.charCodeAt(at)
+    if (code === QUOTE) at = afterString(json, at)
+    else if (code === MINUS || (code >= ZERO && code <= NINE)) {
+      const end = afterNumber(json, at)
+      if (end - at >= LONG) {
+        const token = json.slice(at, end)
+        if (/^-?\d+$/.test(token) && !Number.isSafeInteger(Number(token))) {
+          marked += `${json.slice(copied, at)}{"${MARK}":"${token}"}`
+          copied = end
+        }
+      }
+      at = end
+    } else {
+      if (code === OPEN_BRACE || code === OPEN_BRACKET) deep ||= ++depth > ORDINARY_DEPTH
+      else if (code === CLOSE_BRACE || code === CLOSE_BRACKET) depth--
+      at++
+    }
+  }
+  return { marked: copied === 0 ? null : marked + json.slice(copied), deep }
+}
+
+/** A number ends at a comma, a closing bracket, a space or with the text. */
+function afterNumber(json: string, start: number): number {
+  let at = start
+  for (let code = MINUS; code > 0x20 && code !== COMMA && code !== CLOSE_BRACKET && code !== CLOSE_BRACE;)
+    code = json.charCodeAt(++at)
+  return at
+}
 
 function afterString(json: string, start: number): number {
   for (let end = start; ;) {

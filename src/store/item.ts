@@ -88,16 +88,13 @@ export function bodyOf({ kind, data }: Pick<StoredItem, 'kind' | 'data'>): unkno
   return kind === 'bad' && isObject(data) ? own(data, 'data') : data
 }
 
-/** Names an item that names itself in no way, so that it is kept once however often it comes (I23): 64 bits of its text. */
+/** Names an item that names itself in no way, so that it is kept once however often it comes (I23): length and FNV-1a. */
 function fingerprint(raw: unknown): string {
   try {
-    let a = 0x9e3779b1
-    let b = 0x85ebca77
-    for (const unit of new TextEncoder().encode(JSON.stringify(raw))) {
-      a = Math.imul(a ^ unit, 0x01000193)
-      b = Math.imul(b ^ (unit + (a >>> 15)), 0x5bd1e995)
-    }
-    return `${(a >>> 0).toString(16)}-${(b >>> 0).toString(16)}`
+    const text = JSON.stringify(raw)
+    let hash = 0x811c9dc5
+    for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
+    return `${text.length}-${hash >>> 0}`
   } catch {
     return 'too deep to be named'
   }

@@ -136,7 +136,7 @@ export function createHost(deps: HostDeps): WorkerApi {
     open: (request, port) =>
       answer(async () => {
         if (opened !== null || closed)
-          throw new SyncError('invalid_argument', 'This worker serves a client already; give each createSync its own.')
+          throw new SyncError('invalid_argument', 'This worker has a client; give each createSync its own.')
         if (request.wire !== WIRE_VERSION)
           throw new SyncError(
             'version_skew',

@@ -64,7 +64,7 @@ describe('parseJson', () => {
 
   it('takes a long string and a cut long string in its stride (F13)', () => {
     const long = JSON.stringify({ id: 9007199254740993n.toString(), text: `${'x'.repeat(4_000_000)}\\"`.repeat(2) })
-    expect(parseJson(long).suspect).toBe(true)
+    expect(parseJson(long).suspect).toBe(false)
     expect(() => parseJson(long.slice(0, -3))).toThrow(SyntaxError)
   })
 

@@ -5,8 +5,7 @@
 import { gzipSync } from 'node:zlib'
 import { build } from 'vite'
 
-/** R41 asks for 25,000; this is what has been reached. */
-const BUDGET = 25_200
+const BUDGET = 25_000
 
 const [{ output }] = await build({
   configFile: 'vite.worker.config.ts',
