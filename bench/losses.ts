@@ -20,13 +20,13 @@ const WHY: ReadonlyArray<readonly [figure: string, what: string, why: string]> =
   [
     'coldRow',
     'cold reopen to the first record',
-    'Code must be loaded on two threads, the database is opened twice (strict and relaxed, R6), and what is not settled is read before the first answer.',
+    'Code must be loaded on two threads, and what is not settled is read before the first answer.',
   ],
   ['coldQuery', 'cold reopen to the first query', 'As with the first record.'],
   [
     'getWarm',
     'warm get',
-    'Every answer crosses from the worker, is read together with the mark of what is settled (R2), and joined with the overlay. Libraries with their records in memory, or on the page, spare all of it.',
+    'Every answer crosses from the worker and is joined with the overlay (R2). Libraries with their records in memory, or on the page, spare all of it.',
   ],
   ['groupWarm', 'warm query', 'As with get. RxDB answers a question it has seen from its cache.'],
   ['sortWarm', 'warm sorted page', 'As with get.'],
@@ -35,7 +35,11 @@ const WHY: ReadonlyArray<readonly [figure: string, what: string, why: string]> =
     'scan without an index',
     "Settled records are not kept in memory, so that memory does not grow with the data; each must come out of IndexedDB. LokiJS, TinyBase and RxDB's cache have them there already.",
   ],
-  ['changed', '1,000 changed records', 'Ours compares revisions, commits strictly and acknowledges before it is done.'],
+  [
+    'changed',
+    '1,000 changed records',
+    'Ours reads the stored revision of each record, commits strictly and acknowledges before it is done.',
+  ],
   [
     'live',
     'live query',
