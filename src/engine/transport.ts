@@ -154,6 +154,8 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
     try {
       return await Promise.race([work(), deadline()])
     } catch (error) {
+      // A body that nobody reads would keep its connection.
+      cut.abort()
       if (outer.aborted) throw aborted()
       if (error instanceof SyncError) throw error
       throw new SyncError(
@@ -194,7 +196,7 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
         throw failure(
           answer.response,
           'unauthorized',
-          'The server refused the token; sign in again, then call resume().',
+          'The server refused the token; sign in, then call resume().',
         )
     }
   }
@@ -215,7 +217,7 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
     )
 
   const garbled = (response: HttpResponse): SyncError =>
-    failure(response, 'bad_response', 'The answer was cut short or cannot be understood; the engine tries again.')
+    failure(response, 'bad_response', 'The answer was cut short or makes no sense; the engine tries again.')
 
   /** @throws what a status that promises no answer means. */
   function accept(response: HttpResponse): void {
@@ -261,7 +263,7 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
       const { response } = answer
       if (response.status === 204) return null
       if (isGone(response))
-        throw failure(response, 'session_gone', 'The session is over at the server; the engine starts another.')
+        throw failure(response, 'session_gone', 'The session is over; the engine starts another.')
       accept(response)
       return {
         size: answer.text.length,
