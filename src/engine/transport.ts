@@ -193,11 +193,7 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
       // Another call may have replaced it meanwhile; a fresh token is not thrown away for an old one's refusal.
       if (token === used) token = null
       if (attempt > 0)
-        throw failure(
-          answer.response,
-          'unauthorized',
-          'The server refused the token; sign in, then call resume().',
-        )
+        throw failure(answer.response, 'unauthorized', 'The server refused the token; sign in, then call resume().')
     }
   }
 
@@ -262,8 +258,7 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
       const answer = await call(device, 'GET', routes.queue(encodeURIComponent(session)), null, signal)
       const { response } = answer
       if (response.status === 204) return null
-      if (isGone(response))
-        throw failure(response, 'session_gone', 'The session is over; the engine starts another.')
+      if (isGone(response)) throw failure(response, 'session_gone', 'The session is over; the engine starts another.')
       accept(response)
       return {
         size: answer.text.length,
