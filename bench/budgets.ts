@@ -277,11 +277,8 @@ function live(findings: Findings): Line[] {
 
 function memory(findings: Findings): Line[] {
   const { full, largest, smallest } = blocksOf(findings)
-  const grown = pairedRatio(
-    findings.results,
-    side(largest, OURS, 'memoryWorkers'),
-    side(smallest, OURS, 'memoryWorkers'),
-  )
+  const grown = (figure: string): number | null =>
+    pairedRatio(findings.results, side(largest, OURS, figure), side(smallest, OURS, figure))
   return [
     ...full.flatMap((block) => {
       const figures = figuresOf(findings.results, block.key)
@@ -296,8 +293,15 @@ function memory(findings: Findings): Line[] {
       : [
           {
             block: largest,
-            what: `memory of the worker / with ${smallest?.size.toLocaleString('en') ?? ''}`,
-            value: grown,
+            what: `heap of the worker / with ${smallest?.size.toLocaleString('en') ?? ''}`,
+            value: grown('heapWorkers'),
+            limit: 1.2,
+            from: 100_000,
+          },
+          {
+            block: largest,
+            what: "the same with the browser's own objects in it",
+            value: grown('memoryWorkers'),
             limit: 1.2,
             from: 100_000,
           },

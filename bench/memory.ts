@@ -8,6 +8,8 @@ export interface Memory {
   /** Bytes of the page with its workers, and of the workers alone: objects, and what their buffers hold. */
   readonly total: number
   readonly workers: number
+  /** Of the workers only what their JavaScript holds, without the browser's own objects. */
+  readonly heap: number
 }
 
 interface HeapUsage {
@@ -42,11 +44,14 @@ export async function memoryOf(page: Page): Promise<Memory> {
     await session.send('HeapProfiler.collectGarbage')
     const own = bytesOf(await session.send('Runtime.getHeapUsage'))
     let theirs = 0
+    let heap = 0
     for (const worker of workers) {
       await ask(worker, 'HeapProfiler.collectGarbage')
-      theirs += bytesOf((await ask(worker, 'Runtime.getHeapUsage')) as HeapUsage)
+      const usage = (await ask(worker, 'Runtime.getHeapUsage')) as HeapUsage
+      theirs += bytesOf(usage)
+      heap += bytesOf({ ...usage, embedderHeapUsedSize: 0 })
     }
-    return { total: own + theirs, workers: theirs }
+    return { total: own + theirs, workers: theirs, heap }
   } finally {
     await session.detach()
   }

@@ -71,10 +71,9 @@ export function compileQuery(query: Query, spec: CollectionSpec): CompiledQuery 
     fields.set(field, stretches(field, condition, spec.folded.has(field)))
   }
   const { order, limit } = query
-  if (limit !== undefined && (!Number.isSafeInteger(limit) || limit < 0))
-    bad(`limit must be a whole number from 0, not ${String(limit)}`)
-  if (order !== undefined && order.dir !== 'asc' && order.dir !== 'desc')
-    bad(`orderBy takes "asc" or "desc", not ${JSON.stringify(order.dir)}`)
+  if (limit !== undefined && ((limit | 0) !== limit || limit < 0))
+    bad('limit must be a whole number from 0 to 2147483647')
+  if (order !== undefined && order.dir !== 'asc' && order.dir !== 'desc') bad('orderBy takes "asc" or "desc"')
   const tests = [...fields].map(([field, list]) => ({ field, list, fold: spec.folded.has(field) }))
   const matches = (row: Row): boolean =>
     tests.every(({ field, list, fold }) => contains(list, shadowKey(own(row, field), fold)))
@@ -86,10 +85,14 @@ export function compileQuery(query: Query, spec: CollectionSpec): CompiledQuery 
 }
 
 function placeOf(row: Row, { order, select }: Query, { idOf }: CollectionSpec): string {
+  const id = idOf(row)
   // Without a selection a missing field is data, and sorts as null.
-  if (order !== undefined && select?.includes(order.field) === false && own(row, order.field) === undefined)
-    bad(`after needs a row with "${order.field}"; select that too`)
-  return idOf(row) ?? bad('after needs a row with its key; select that too')
+  if (
+    id === null ||
+    (order !== undefined && select?.includes(order.field) === false && own(row, order.field) === undefined)
+  )
+    bad('after needs a row with its key and the field of orderBy; select both')
+  return id
 }
 
 /** The ids under which records with these keys are stored. */

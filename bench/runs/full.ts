@@ -21,8 +21,8 @@ export async function runFull(deps: RunDeps): Promise<void> {
     await syncAndSettle(deps, first)
     await checkCounts(deps, first)
     if (!deps.entry.answers) return
-    const { total, workers } = await memoryOf(first.page)
-    put({ memory: total, memoryWorkers: workers })
+    const { total, workers, heap } = await memoryOf(first.page)
+    put({ memory: total, memoryWorkers: workers, heapWorkers: heap })
     await askAll(deps, first)
     const liveChanges = await live(deps, first)
     await settle(first)

@@ -57,8 +57,8 @@ function createBuilder<T, S>(query: Query, link: Link): QueryBuilder<T, S> {
       }
       return next({ where })
     },
-    orderBy: (field, dir = 'asc') => next({ order: { field, dir } }),
-    limit: (limit) => next({ limit }),
+    orderBy: (field, dir = 'asc') => next({ order: plain({ field, dir }, 'orderBy') as Query['order'] }),
+    limit: (limit) => next({ limit: plain(limit, 'limit') as number }),
     after: (row) => next({ afterRow: plain(row, 'after') as Row }),
     select: (...fields) => next<Pick<T, (typeof fields)[number]>>({ select: [...new Set(fields)] }),
     all: async () => read(query),

@@ -200,8 +200,11 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
   channel.onHint(({ kind }) => {
     if (life.signal.aborted) return
     if (kind === 'wake') wake.ring()
-    else if (kind === 'control' && lease !== null) takeOrders()
-    else look()
+    else if (kind === 'control' && lease !== null) {
+      takeOrders()
+      // Also a leader that writes nothing for now must see that its data was replaced (R23).
+      void store.follow().catch(() => undefined)
+    } else look()
   })
 
   /** Somebody paused, resumed or wiped, in this tab or another: what stopped this leader may be mended. */
@@ -222,6 +225,11 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
       board.setPhase({ phase: 'stopped', error: toPlain(event.error) })
       life.abort()
     }
+    if (event.kind === 'reset')
+      void board
+        .refresh()
+        .then(board.recount)
+        .catch(() => undefined)
   })
 
   async function followForever(): Promise<void> {

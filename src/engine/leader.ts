@@ -41,10 +41,7 @@ export async function holdLeadership(
   async function takeOver(): Promise<Lease> {
     for (;;) {
       try {
-        // Everything the last leader stored is read before anything is written on top of it.
-        const lease = await store.device.takeEpoch()
-        await store.follow()
-        return lease
+        return await store.lead(locks.exclusive)
       } catch (error) {
         const trouble = toPlain(error, 'storage_failed')
         if (recoveryOf[trouble.code] !== 'storage') throw error

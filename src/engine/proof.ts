@@ -29,7 +29,7 @@ export function closedHere(): SyncError {
   return new SyncError('closed', 'close() was called in this tab.')
 }
 
-const PAUSED = 'Sync is paused on this device; call resume() first.'
+const PAUSED = 'Sync is paused; call resume() first.'
 
 export function createProof({ store, clock, board, life, ask }: ProofDeps): Proof {
   const waiting = new Set<() => void>()

@@ -154,6 +154,8 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
     try {
       return await Promise.race([work(), deadline()])
     } catch (error) {
+      // A body that nobody reads would keep its connection.
+      cut.abort()
       if (outer.aborted) throw aborted()
       if (error instanceof SyncError) throw error
       throw new SyncError(
@@ -191,11 +193,7 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
       // Another call may have replaced it meanwhile; a fresh token is not thrown away for an old one's refusal.
       if (token === used) token = null
       if (attempt > 0)
-        throw failure(
-          answer.response,
-          'unauthorized',
-          'The server refused the token; sign in again, then call resume().',
-        )
+        throw failure(answer.response, 'unauthorized', 'The server refused the token; sign in, then call resume().')
     }
   }
 
@@ -215,7 +213,7 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
     )
 
   const garbled = (response: HttpResponse): SyncError =>
-    failure(response, 'bad_response', 'The answer was cut short or cannot be understood; the engine tries again.')
+    failure(response, 'bad_response', 'The answer was cut short or makes no sense; the engine tries again.')
 
   /** @throws what a status that promises no answer means. */
   function accept(response: HttpResponse): void {
@@ -260,8 +258,7 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
       const answer = await call(device, 'GET', routes.queue(encodeURIComponent(session)), null, signal)
       const { response } = answer
       if (response.status === 204) return null
-      if (isGone(response))
-        throw failure(response, 'session_gone', 'The session is over at the server; the engine starts another.')
+      if (isGone(response)) throw failure(response, 'session_gone', 'The session is over; the engine starts another.')
       accept(response)
       return {
         size: answer.text.length,

@@ -73,26 +73,19 @@ export function createInbox(database: Database, overlay: Overlay): Inbox {
     return ready
   }
 
-  /** Pages with what is known of their records, all as of one mark. */
-  async function look(pages: readonly IncomingPage[]): Promise<readonly Compared[]> {
-    for (;;) {
-      const { mark } = overlay
-      const looked: Compared[] = []
-      for (const page of pages) {
-        const { items, settled } = prepare(page)
-        looked.push({ items, settled: await settled })
-      }
-      if (overlay.mark === mark) return looked
-    }
+  async function compared(page: IncomingPage): Promise<Compared> {
+    const { items, settled } = prepare(page)
+    return { items, settled: await settled }
   }
 
   return {
     prepare: (page) => void prepare(page),
     async commit(lease, pages, session) {
+      // What is settled from here on stays in the overlay too, so what was looked up is complete with it.
       const release = overlay.ticket()
       let admitted: Admitted
       try {
-        admitted = admit(await look(pages), overlay)
+        admitted = admit(await Promise.all(pages.map(compared)), overlay)
       } finally {
         release()
       }

@@ -47,10 +47,15 @@ export function classify(
   const id = row === null ? null : idOf(row, spec)
   const rev = item.revision ?? 0
   const bad = (reason: string): StoredItem => {
-    const named = { type: type ?? UNTYPED, id: id ?? knownId ?? item.ackKey ?? fingerprint(item.raw), rev }
-    if (suspect && inspect(item.raw, MAX_DEPTH).tooDeep)
-      return { ...named, kind: 'bad', data: null, reason: 'is nested too deeply to be stored' }
-    return { ...named, kind: 'bad', data: item.raw, reason }
+    const deep = suspect && inspect(item.raw, MAX_DEPTH).tooDeep
+    return {
+      type: type ?? UNTYPED,
+      id: id ?? knownId ?? item.ackKey ?? (deep ? 'too deep to be named' : fingerprint(item.raw)),
+      rev,
+      kind: 'bad',
+      data: deep ? null : item.raw,
+      reason: deep ? 'is nested too deeply to be stored' : reason,
+    }
   }
   if (type === null) return bad('names no type')
   if (row === null) return bad('has no data')
@@ -90,14 +95,10 @@ export function bodyOf({ kind, data }: Pick<StoredItem, 'kind' | 'data'>): unkno
 
 /** Names an item that names itself in no way, so that it is kept once however often it comes (I23): length and FNV-1a. */
 function fingerprint(raw: unknown): string {
-  try {
-    const text = JSON.stringify(raw)
-    let hash = 0x811c9dc5
-    for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
-    return `${text.length}-${hash >>> 0}`
-  } catch {
-    return 'too deep to be named'
-  }
+  const text = JSON.stringify(raw)
+  let hash = 0x811c9dc5
+  for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193)
+  return `${text.length}-${hash >>> 0}`
 }
 
 function verdict(row: Row, spec: CollectionSpec): string | null {

@@ -61,9 +61,11 @@ export function createQueryRunner({ database, overlay, catchUp, isCurrent, onSca
       // Where nobody else writes, the mark of before is good enough: what was settled since is in memory still.
       const known = isCurrent() ? overlay.mark : null
       try {
-        const answer = await native.read(['meta', tableName(spec.name)], (store) => {
+        const table = tableName(spec.name)
+        // A page commit keeps `meta` to itself while it lasts; whoever need not ask there does not wait for it.
+        const answer = await native.read(known === null ? ['meta', table] : [table], (store) => {
           const log = known === null ? result<LogRow | undefined>(store('meta').get('log')) : null
-          return body(store(tableName(spec.name)), async () => {
+          return body(store(table), async () => {
             if (known !== null) return known
             const { mark = 0, seen = 0 } = (await log) ?? {}
             return seen > overlay.head ? null : mark

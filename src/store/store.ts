@@ -27,6 +27,11 @@ export interface Store {
   readonly device: Device
   readonly quarantine: Quarantine
   /**
+   * Becomes the leader: takes the epoch and reads everything the last one stored.
+   * @param alone a lock keeps every other tab from leading, so that memory may answer for the disk (R2)
+   */
+  lead(alone: boolean): Promise<Lease>
+  /**
    * Stores pages, newer items only. Needs no look at the disk to know what is newer while nothing was settled, since
    * the leader alone settles: a new leader follows once before it commits.
    */
@@ -97,7 +102,7 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
   const { native, specs } = database
   const overlay = createOverlay()
   const device = guardedAll(createDevice(database, deps.random))
-  /** This worker took the epoch last, as far as it knows: nobody else writes. */
+  /** Nobody else writes, as far as this worker knows, and it has read all that others wrote. */
   let leads = false
   const inbox = createInbox(database, overlay)
   const view = createView({ database, overlay, inbox, device, clock: deps.clock, emit })
@@ -163,13 +168,12 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
 
   return {
     specOf,
-    device: {
-      ...device,
-      takeEpoch: async () => {
-        const lease = await device.takeEpoch()
-        leads = true
-        return lease
-      },
+    device,
+    lead: async (alone) => {
+      const lease = await device.takeEpoch()
+      await guarded(view.follow)
+      leads = alone
+      return lease
     },
     quarantine,
     commit: (lease, pages, session) =>
@@ -220,8 +224,12 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
     history: () => read(() => database.history.reverse().toArray()),
     wipe: (lease) =>
       guarded(async () => {
+        // What is in memory and what is on the disk are of two generations until it has been read anew.
+        const led = leads
+        leads = false
         const next = await device.wipe(lease)
         await view.follow()
+        leads = led
         return next
       }),
     follow: () => guarded(view.follow),

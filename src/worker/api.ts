@@ -16,7 +16,7 @@ export type { Capabilities, Ceiling, Facts, QuarantinedItem, SessionRecord, Stat
 export { NOTHING_KNOWN } from '../engine/status.ts'
 
 /** Page and worker must come from the same build line (checked by the handshake). */
-export const WIRE_VERSION = 1
+export const WIRE_VERSION = 2
 
 export interface OpenRequest {
   readonly wire: number

@@ -122,7 +122,7 @@ export function createHost(deps: HostDeps): WorkerApi {
 
   function current(): Open {
     if (opened !== null) return opened
-    throw closed ? closedHere() : new SyncError('storage_closed', 'Storage is not open yet; wait for sync.ready.')
+    throw closed ? closedHere() : new SyncError('storage_closed', 'Storage is not open yet; await sync.ready.')
   }
 
   function told(work: (engine: Engine) => Promise<void>): Promise<Answer<null>> {

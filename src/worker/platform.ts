@@ -25,12 +25,14 @@ export function createHttp(fetch: typeof globalThis.fetch): Http {
   }
 }
 
+/** An answer that says it is no larger is read in one piece. What was compressed on the way may turn out larger. */
+const ONE_PIECE_BYTES = 1024 * 1024
+
 async function readText(response: Response, maxBytes: number): Promise<string> {
-  const length = response.headers.get('Content-Length')
-  if (Number(length) > maxBytes) throw pageTooLarge()
-  if (length !== null || response.body === null) {
+  const length = Number(response.headers.get('Content-Length'))
+  if (length > maxBytes) throw pageTooLarge()
+  if ((length > 0 && length <= ONE_PIECE_BYTES) || response.body === null) {
     const text = await response.text()
-    // What was compressed on the way may be larger than it said.
     if (text.length > maxBytes) throw pageTooLarge()
     return text
   }

@@ -128,6 +128,23 @@ describe('two tabs', () => {
       expect([one, two].map(({ engine }) => engine.status.current.role)).toEqual(['leader', 'follower'])
     }))
 
+  it('a paused leader sees that another tab replaced the data (R23, R25)', () =>
+    inWorld({ contacts: 30 }, async ({ open, until }) => {
+      const [one, two] = [await open(), await open()]
+      await one.engine.now(60_000)
+      await until(() => one.engine.status.current.records.settled === 30)
+      await one.engine.pause()
+      const resets: string[] = []
+      one.store.subscribe(({ kind }) => resets.push(kind))
+      await two.engine.restart()
+      await until(() => one.engine.status.current.records.settled === 0, 5_000)
+      expect(resets).toContain('reset')
+      expect(one.engine.status.current).toMatchObject({
+        phase: 'paused',
+        deviceId: two.engine.status.current.deviceId,
+      })
+    }))
+
   it('login is mended from either tab: resume() of the one that follows wakes the one that leads (AUTH-1, R26)', () => {
     let good = false
     return inWorld(

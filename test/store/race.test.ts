@@ -48,11 +48,7 @@ const openReal =
     })
     const parts = seeded(2)
     return {
-      lead: async () => {
-        const lease = await store.device.takeEpoch()
-        await store.follow()
-        return lease
-      },
+      lead: () => store.lead(true),
       commit: async (lease, items) => void (await store.commit(lease, [page(...items)], session)),
       // Whole rows and parts of one in turns.
       settle: async (lease) => (await store.settleNext(lease, parts() < 0.5 ? undefined : 3)) !== null,

@@ -78,7 +78,7 @@ export async function openTest(
     random: systemRandom,
   })
   open.push(store)
-  const lease = lead ? await store.device.takeEpoch() : { device: '', epoch: -1 }
+  const lease = lead ? await store.lead(true) : { device: '', epoch: -1 }
   const find: Opened['find'] = async (query = {}) => {
     const whole = { collection: 'thing', where: {}, ...query }
     const found = await store.find(compileQuery(whole, store.specOf(whole.collection)))
