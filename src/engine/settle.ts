@@ -23,7 +23,7 @@ const GIVE_WAY_MS = 4
 const GIVE_WAY_TIMES = 25
 
 /** A read that comes waits for the transaction under way: while there are reads it should last no longer (R1). */
-const TARGET_MS = 8
+const TARGET_MS = 5
 /** So long after a read another one is expected. */
 const EXPECT_MS = 1_000
 const LEAST_RECORDS = 20
