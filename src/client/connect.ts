@@ -123,7 +123,7 @@ export function connect({ spawn, request, clock, receive, ended }: ConnectDeps):
       if (signal?.aborted === true) stop(aborted())
       waiting.add(stop)
       signal?.addEventListener('abort', () => stop(aborted()), { signal: over.signal })
-      const late = (): void => stop(new SyncError('timeout', `${what} got no answer within ${timeout / 1000} seconds.`))
+      const late = (): void => stop(new SyncError('timeout', `${what} got no answer within ${timeout / 1000} s.`))
       if (timeout < Infinity) later(timeout, late, over.signal)
     }).finally(() => {
       waiting.delete(stop)
@@ -138,10 +138,10 @@ export function connect({ spawn, request, clock, receive, ended }: ConnectDeps):
   function fail(detail = ''): SyncError {
     return finish(
       handshake.signal.aborted
-        ? new SyncError('worker_crashed', `The worker ended unexpectedly; reload the page. ${detail}`)
+        ? new SyncError('worker_crashed', `The worker ended; reload the page. ${detail}`)
         : new SyncError(
             'worker_failed',
-            `The worker did not start: check its URL, the page's CSP (worker-src 'self'), and that nothing in its file throws. ${detail}`,
+            `The worker did not start: check its URL, the page's CSP (worker-src 'self') and that its file does not throw. ${detail}`,
           ),
     )
   }

@@ -134,7 +134,7 @@ describe('a call', () => {
     const call = messageOf(connection.call('pause', []))
     await connection.opened
     clock.pass(60_000)
-    expect(await call).toBe('sync.pause() got no answer within 60 seconds.')
+    expect(await call).toBe('sync.pause() got no answer within 60 s.')
     await connection.call('resume', [])
   })
 
