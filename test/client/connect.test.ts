@@ -61,7 +61,7 @@ describe('starting the worker', () => {
       fake.fire('error', detail)
       const message = await messageOf(connection.opened)
       expect(await codeOf(connection.opened)).toBe('worker_failed')
-      for (const cause of ['URL', "worker-src 'self'", 'throws', detail]) expect(message).toContain(cause)
+      for (const cause of ['URL', "worker-src 'self'", 'does not throw', detail]) expect(message).toContain(cause)
       expect(ended).toHaveBeenCalledOnce()
       expect(fake.terminate).toHaveBeenCalledOnce()
     },
