@@ -130,7 +130,7 @@ export function createLeaderLoop(deps: LoopDeps): LeaderLoop {
             continue
           }
           if (result.end === 'owed')
-            throw new SyncError('bad_response', 'Answers were lost on the way; the engine tries again.')
+            throw new SyncError('bad_response', 'Answers were lost; the engine tries again.')
           failures = 0
           onlyStuck = result.onlyStuck ? onlyStuck + 1 : 0
           await rest(stuckDelay(onlyStuck), { phase: 'idle' }, lease, signal)

@@ -77,7 +77,7 @@ export function createProof({ store, clock, board, life, ask }: ProofDeps): Proo
         () => {
           throw new SyncError(
             'timeout',
-            `No session ended clean within ${Math.round(timeoutMs / 1000)} s; status says why.`,
+            `No session ended clean in ${Math.round(timeoutMs / 1000)} s; status says why.`,
           )
         },
         () => {

@@ -148,7 +148,7 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
       if (answered) await clock.sleep(timeouts.total - timeouts.headers, over.signal)
       cut.abort()
       const ms = answered ? timeouts.total : timeouts.headers
-      throw new SyncError('timeout', `The server did not answer within ${Math.round(ms / 1000)} s.`)
+      throw new SyncError('timeout', `No answer came within ${Math.round(ms / 1000)} s.`)
     }
 
     try {

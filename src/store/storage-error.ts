@@ -43,7 +43,7 @@ export function storageError(error: unknown): SyncError {
   }
   const has = (...some: string[]): boolean => some.some((name) => names.has(name))
   if (has('QuotaExceededError'))
-    return new SyncError('storage_full', 'The browser gives this site no more room; free some, and sync goes on.', {
+    return new SyncError('storage_full', 'The browser gives this site no more room; free some.', {
       cause: error,
     })
   if (has('DatabaseClosedError', 'InvalidStateError', 'NotFoundError')) return storageClosed(error)
