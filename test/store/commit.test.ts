@@ -121,6 +121,16 @@ describe('revisions in a commit', () => {
     }
   })
 
+  it('what is settled between looking a page up and storing it still counts (R7, I4)', async () => {
+    const { store, lease, receive, settleAll, find } = await openTest()
+    await receive([put(1, 5, { n: 5 })])
+    const late = page(put(1, 4, { n: 4 }))
+    store.prepare(late)
+    await settleAll()
+    expect(await store.commit(lease, [late], session)).toMatchObject({ accepted: 0 })
+    expect(await find()).toEqual([{ id: 1, n: 5 }])
+  })
+
   it('an equal revision with another body changes nothing and is counted (R7, F14)', async () => {
     const { store, lease, receive, find, settleAll } = await openTest()
     await receive([put(1, 5, { n: 5 })])
