@@ -129,8 +129,7 @@ export function createLeaderLoop(deps: LoopDeps): LeaderLoop {
             await rest(ms, { phase: 'waiting', retryAt: clock.now() + ms, error }, lease, signal)
             continue
           }
-          if (result.end === 'owed')
-            throw new SyncError('bad_response', 'Answers were lost; the engine tries again.')
+          if (result.end === 'owed') throw new SyncError('bad_response', 'Answers were lost; the engine tries again.')
           failures = 0
           onlyStuck = result.onlyStuck ? onlyStuck + 1 : 0
           await rest(stuckDelay(onlyStuck), { phase: 'idle' }, lease, signal)
