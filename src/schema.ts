@@ -37,7 +37,34 @@ export interface CollectionOptions<T> {
   readonly indexes?: ReadonlyArray<IndexOption<keyof T & string>> | undefined
   /** Any Standard Schema (zod, valibot, arktype ...), synchronous. Needs the app's own worker. */
   readonly validate?: StandardSchema<T> | undefined
+  /** JSON type of the service's keys, and so of temporary ones (R18). Default `number`. */
+  readonly keyType?: 'number' | 'string' | undefined
+  /** Its path at the service, where the plural rule misses it: `people` for `person`. */
+  readonly path?: string | undefined
+  /** Fields that hold keys of other collections. An edit waits for the record it names; a temporary key in them is replaced (R18). */
+  readonly references?: { readonly [F in keyof T & string]?: Reference } | undefined
+  /** How a create is kept from taking effect twice (R17). Default: by `Idempotency-Key` where the server takes it, else `ask`. */
+  readonly create?: { readonly via: CreateVia } | undefined
+  /** Who wins a field that was changed on both sides (R19). Default `client-wins`. */
+  readonly conflict?: 'client-wins' | 'server-wins' | ConflictPolicy | undefined
+  /** Fields that are maps, compared and merged member by member (R19). */
+  readonly merge?: { readonly [F in keyof T & string]?: 'deep' } | undefined
 }
+
+/** The collection a field refers to, or the field that names it (`resource_type`). */
+export type Reference = string | { readonly type: string }
+
+export type CreateVia = 'idempotency-key' | 'ask' | { readonly upsert: string }
+
+/** Pure and synchronous: the value to keep. Needs the app's own worker. */
+export type ConflictPolicy = (conflict: {
+  readonly collection: string
+  readonly key: string
+  readonly field: string
+  readonly base: unknown
+  readonly ours: unknown
+  readonly theirs: unknown
+}) => unknown
 
 /** A collection as `defineSchema` takes it. `T` is the type of its rows. */
 export interface Collection<T> {
@@ -82,6 +109,8 @@ export function defineSchema<const C extends Collections>(schema: Schema<C>): Sc
     )
     const fields = typeof key === 'function' ? ['id'] : listOf(key)
     check(fields.length > 0 && areNames(fields), `${name}: key must name a field, none twice; leave it out for "id"`)
+    for (const to of Object.values(options.references ?? {}))
+      check(typeof to !== 'string' || to in collections, `${name}: there is no collection "${String(to)}" to refer to`)
     for (const field of indexes.flatMap(fieldsOf))
       check(FIELD.test(field), `${name}: "${field}" cannot be indexed: letters, digits and _ only`)
     check(areNames(indexes.map(nameOf)), `${name}: an index is declared twice: ${indexes.map(nameOf).join()}`)
@@ -124,6 +153,15 @@ export interface CollectionSpec {
   readonly idOf: (row: Row) => string | null
   /** Null if the row is valid, else the reason. */
   readonly check: (row: Row) => string | null
+  /** The one field that is the key; null if there is none such, so that the collection cannot be written. */
+  readonly keyField: string | null
+  /** Null: the plural rule. */
+  readonly path: string | null
+  readonly references: ReadonlyMap<string, Reference>
+  readonly create: CreateVia
+  readonly conflict: 'client-wins' | 'server-wins' | ConflictPolicy
+  /** Fields merged member by member. */
+  readonly deep: ReadonlySet<string>
 }
 
 /** The collections of a schema, ready to use, by wire type. */
@@ -143,6 +181,12 @@ function compile(name: string, options: CollectionOptions<Row>): CollectionSpec 
     folded,
     idOf: idReader(key),
     check: validate ? checker(name, validate) : () => null,
+    keyField: typeof key === 'string' ? key : null,
+    path: options.path ?? null,
+    references: new Map(Object.entries(options.references ?? {}) as Array<[string, Reference]>),
+    create: options.create?.via ?? 'idempotency-key',
+    conflict: options.conflict ?? 'client-wins',
+    deep: new Set(Object.keys(options.merge ?? {})),
   }
 }
 
@@ -198,6 +242,13 @@ interface PlainOptions {
   /** Null: a function of the app's own worker. */
   readonly key: string | readonly string[] | null
   readonly indexes: ReadonlyArray<IndexOption<string>>
+  /** What else there is of options that are plain values. */
+  readonly keyType?: 'number' | 'string' | undefined
+  readonly path?: string | undefined
+  readonly references?: { readonly [field: string]: Reference | undefined } | undefined
+  readonly create?: { readonly via: CreateVia } | undefined
+  readonly conflict?: 'client-wins' | 'server-wins' | undefined
+  readonly merge?: Readonly<Record<string, 'deep'>> | undefined
 }
 
 /**
@@ -207,13 +258,19 @@ interface PlainOptions {
  */
 export function toPlainSchema({ version, collections }: Schema, packaged: boolean): PlainSchema {
   const entries = Object.entries(collections).map(([name, { options }]) => {
-    const { key = 'id', indexes = [], validate } = options
-    if (packaged && (validate !== undefined || typeof key === 'function'))
+    const { key = 'id', indexes = [], validate, conflict, ...rest } = options
+    if (packaged && (validate !== undefined || typeof key === 'function' || typeof conflict === 'function'))
       throw new SyncError(
         'schema_needs_worker',
-        `"${name}" has a validator or key function: it needs your own worker, with startWorker({schema}) of "tidegate/worker".`,
+        `"${name}" has a validator, key or conflict function: it needs your own worker, with startWorker({schema}) of "tidegate/worker".`,
       )
-    return [name, { options: { key: typeof key === 'function' ? null : key, indexes } }] as const
+    const plain: PlainOptions = {
+      ...rest,
+      key: typeof key === 'function' ? null : key,
+      indexes,
+      conflict: typeof conflict === 'function' ? undefined : conflict,
+    }
+    return [name, { options: plain }] as const
   })
   return { version, collections: Object.fromEntries(entries) }
 }
