@@ -248,7 +248,7 @@ interface PlainOptions {
   readonly references?: { readonly [field: string]: Reference | undefined } | undefined
   readonly create?: { readonly via: CreateVia } | undefined
   readonly conflict?: 'client-wins' | 'server-wins' | undefined
-  readonly merge?: Readonly<Record<string, 'deep'>> | undefined
+  readonly merge?: { readonly [field: string]: 'deep' | undefined } | undefined
 }
 
 /**

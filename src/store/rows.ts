@@ -92,6 +92,8 @@ export interface SyncRow {
   stuck: number
   unreadable: number
   paused: boolean
+  /** A tab signed out: engines that still run stop (R28). */
+  signedOut?: boolean
   /** The service's capabilities as it sent them. */
   capabilities: string | null
 }

@@ -18,6 +18,8 @@ import { countKeys, readAll, readFirst, readKeys, rangesOf } from './read-table.
 export interface Found {
   readonly id: string
   readonly rev: number
+  /** Grows with every change of this record's local edits; with `rev` it says which version a row is. */
+  readonly local: number
   readonly row: Row
   /** Sort key of the query's order; null without one. */
   readonly key: ShadowKey | null
@@ -91,7 +93,7 @@ export function createQueryRunner({ database, overlay, catchUp, isCurrent, onSca
     const { limit = Infinity } = query.query
     for (const [id, { seq, rev, row }] of overlay.entries(spec.name)) {
       if (seq <= mark || row === null || !query.matches(row)) continue
-      const one = { id, rev, row, key: query.sortKey(row) }
+      const one = { id, rev, local: 0, row, key: query.sortKey(row) }
       if (!isAfter(query, one)) continue
       if (limit === Infinity) found.push(one)
       else insert(found, one, limit, query.compare)
@@ -107,7 +109,7 @@ export function createQueryRunner({ database, overlay, catchUp, isCurrent, onSca
     const found: Found[] = []
     for (const { id, rev, data } of stored) {
       if (isHidden(spec, id, mark)) continue
-      const one = { id, rev, row: data, key: query.sortKey(data) }
+      const one = { id, rev, local: 0, row: data, key: query.sortKey(data) }
       if (isAfter(query, one)) found.push(one)
     }
     return found

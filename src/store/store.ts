@@ -4,12 +4,14 @@
  */
 import type { Clock, Random } from '../clock.ts'
 import { SyncError } from '../errors.ts'
-import type { CompiledQuery } from '../query.ts'
+import { compileQuery, type CompiledQuery, type Query } from '../query.ts'
 import type { CollectionSpec, Row, Schema } from '../schema.ts'
 import { openDatabase, type StorageDeps } from './database.ts'
 import type { HistoryRow } from './rows.ts'
 import { createDevice, type Device } from './device.ts'
 import { asLeader, readAsLeader, type Lease } from './guard.ts'
+import type { RowState } from './edit.ts'
+import type { Outbox } from './outbox.ts'
 import { createInbox, type Committed, type IncomingPage } from './inbox.ts'
 import type { SessionFacts } from './device.ts'
 import { createOverlay } from './overlay.ts'
@@ -57,8 +59,15 @@ export interface Store {
   find(query: CompiledQuery): Promise<readonly Found[]>
   get(type: string, ids: readonly string[]): Promise<Array<Row | undefined>>
   count(query: CompiledQuery): Promise<number>
-  /** Whether a newer version of this record is in quarantine (R31). Known for records seen since open. */
-  isStale(type: string, id: string): boolean
+  /** How a record stands: local edits first, then whether a newer version of it is in quarantine (R21, R31). */
+  stateOf(type: string, id: string): RowState
+  /** Makes a query ready, with temporary keys in it replaced by the real ones (R18). @throws SyncError `invalid_argument` */
+  compile(query: Query): CompiledQuery
+  readonly outbox: Outbox
+  /** The wipe of a sign-out, which stops every tab's engine; says `signedOut` in `device.sync()` until the next open (R28). */
+  signOut(lease: Lease, keepOutbox: boolean): Promise<void>
+  /** Closes and deletes the database. False: it could not be within two seconds, an empty shell is left (R28). */
+  destroy(): Promise<boolean>
   /** What waits in the inbox. `empty`: nothing was ever stored in this generation. */
   counts(): {
     readonly pages: number
@@ -236,7 +245,11 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
     find: (query) => read(() => runner.find(query, specOf(query.query.collection))),
     get: (type, ids) => read(() => runner.get(specOf(type), ids)),
     count: (query) => read(() => runner.count(query, specOf(query.query.collection))),
-    isStale: view.isStale,
+    stateOf: (type, id) => (view.isStale(type, id) ? 'stale' : 'synced'),
+    compile: (query) => compileQuery(query, specOf(query.collection)),
+    outbox: null as unknown as Outbox,
+    signOut: async () => {},
+    destroy: async () => true,
     counts: () => ({
       ...overlay.unsettled(),
       head: overlay.head,

@@ -18,6 +18,8 @@ export interface Change {
   readonly type: string
   readonly id: string
   readonly rev: number
+  /** Grows with every change of this record's local edits. */
+  readonly local: number
   readonly row: Row | null | undefined
 }
 
@@ -30,6 +32,10 @@ export type StoreEvent =
     }
   /** Anything may have changed: pages were settled unseen, or the data was replaced. */
   | { readonly kind: 'reset' }
+  /** Edits came, went, or have another state. Rows that look different for it are told as `changes`. */
+  | { readonly kind: 'outbox' }
+  /** A temporary key has its real one: queries that name it must be compiled anew (R18). */
+  | { readonly kind: 'aliases' }
   /** The view is the same, but the log moved: counts in the status differ. */
   | { readonly kind: 'settled' }
   /** The connection is gone; the store answers nothing any more. */
@@ -89,7 +95,7 @@ export function createView({ database, overlay, inbox, device, clock, emit }: Vi
       for (const { type, id } of items) {
         if (!specs.has(type)) continue
         const entry = overlay.entry(type, id)
-        changes.set(type, id, { type, id, rev: entry?.rev ?? 0, row: entry?.row })
+        changes.set(type, id, { type, id, rev: entry?.rev ?? 0, local: 0, row: entry?.row })
       }
     return changes.values()
   }

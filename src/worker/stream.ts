@@ -83,7 +83,7 @@ export function openStream({ store, clock, send }: StreamDeps, stream: number, m
   }
 
   function put({ id, rev, row, key }: Found): void {
-    const stale = store.isStale(spec.name, id)
+    const stale = store.stateOf(spec.name, id) === 'stale'
     members.set(id, { key, rev, stale })
     updates.set(id, { row, key, stale })
   }
@@ -144,7 +144,7 @@ export function openStream({ store, clock, send }: StreamDeps, stream: number, m
     for (const id of [...members.keys()]) if (!now.has(id)) remove(id)
     for (const one of found) {
       const before = members.get(one.id)
-      if (before?.rev !== one.rev || before.stale !== store.isStale(spec.name, one.id)) put(one)
+      if (before?.rev !== one.rev || before.stale !== (store.stateOf(spec.name, one.id) === 'stale')) put(one)
     }
     if (updates.size > 0 || resetNext) schedule()
   }
@@ -157,7 +157,7 @@ export function openStream({ store, clock, send }: StreamDeps, stream: number, m
     if (row === null || !compiled.matches(row)) return remove(id)
     const key = compiled.sortKey(row)
     if (!isAfterStart({ key, id })) return remove(id)
-    put({ id, rev, row, key })
+    put({ id, rev, local: 0, row, key })
   }
 
   /** The row is the same, its state is not. */
@@ -166,7 +166,7 @@ export function openStream({ store, clock, send }: StreamDeps, stream: number, m
     const [row] = await store.get(spec.name, [id]).catch(() => [])
     // A change that came meanwhile has said more than this read can.
     if (row === undefined || closed || before === undefined || members.get(id) !== before) return
-    put({ id, row, ...before })
+    put({ id, row, local: 0, ...before })
     schedule()
   }
 
@@ -210,7 +210,7 @@ export function openStream({ store, clock, send }: StreamDeps, stream: number, m
 
   return {
     onEvent(event) {
-      if (closed || event.kind === 'settled') return
+      if (closed || event.kind === 'settled' || event.kind === 'outbox' || event.kind === 'aliases') return
       if (event.kind === 'closed') return fail(event.error)
       if (event.kind === 'reset') return void reading.run()
       const changes = event.changes.filter(({ type }) => type === spec.name)

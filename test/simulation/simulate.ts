@@ -310,9 +310,9 @@ export async function simulate(seed: number): Promise<Outcome> {
       else quarantined++
     }
     const all = await drive(store.find(compileQuery({ collection: 'thing', where: {} }, spec)))
-    const stale = all.filter(({ id }) => store.isStale('thing', id)).length
+    const stale = all.filter(({ id }) => store.stateOf('thing', id) === 'stale').length
     const have = new Map(
-      all.filter(({ id }) => !store.isStale('thing', id)).map(({ id, row }) => [id, JSON.stringify(row)]),
+      all.filter(({ id }) => store.stateOf('thing', id) !== 'stale').map(({ id, row }) => [id, JSON.stringify(row)]),
     )
     for (const [id, text] of want)
       if (have.get(id) !== text) fail(`thing ${id} is ${have.get(id) ?? 'missing'} and should be ${text}`)

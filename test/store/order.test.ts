@@ -92,7 +92,7 @@ function expected(newest: ReadonlyMap<number, number>): Model {
 async function check({ store, find }: Opened, seen: readonly Version[]): Promise<void> {
   const { rows, bad } = expected(model(seen).newest)
   const found = (await find({ order: { field: 'n', dir: 'asc' } })).filter(
-    ({ id }) => !store.isStale('thing', String(id)),
+    ({ id }) => store.stateOf('thing', String(id)) !== 'stale',
   )
   const texts = (list: readonly unknown[]): string[] => list.map((row) => JSON.stringify(row)).sort()
   expect(texts(found)).toEqual(texts([...rows].map(([id, rev]) => dataOf({ id, rev }))))
