@@ -2,6 +2,7 @@
  * What goes in and out of the exchange: plain values, no Request or Response, so that the whole service
  * runs under virtual time. Also the refusal, the one error that becomes an answer (ERR-1).
  */
+import type { FieldError } from './store.ts'
 
 export interface ExchangeRequest {
   readonly method: string
@@ -32,6 +33,8 @@ export interface RefusalDetails {
   /** JSON Pointer to the field at fault. */
   readonly field?: string | undefined
   readonly headers?: Readonly<Record<string, string>> | undefined
+  /** Further errors of the same kind, after the first. */
+  readonly others?: readonly FieldError[] | undefined
 }
 
 /** Thrown anywhere in a request; becomes the error envelope of section 9. */
@@ -47,6 +50,12 @@ export class Refusal extends Error {
     this.code = code
     this.more = more
   }
+}
+
+/** What is wrong with a written resource, all of it in one answer. */
+export function refuseFields(resource: string, [first, ...others]: readonly FieldError[]): Refusal {
+  const { code, message, field, details } = first ?? { code: 'incorrect_value', message: 'Refused.' }
+  return new Refusal(422, code, message, { resource, field, details, others })
 }
 
 /** Refusals that pass by themselves say when (ERR-3). */
@@ -70,9 +79,13 @@ const STATUS_TEXTS: Readonly<Record<number, string>> = {
 }
 
 export function refusalBody({ status, code, message, more }: Refusal, requestId: string): string {
-  const { details, resource, field } = more
+  const { details, resource, others = [] } = more
+  const errors = [{ code, message, details, field: more.field }, ...others]
   return JSON.stringify({
-    errors: [{ error: { code, message, details, resource, field }, meta: { type: 'error' } }],
+    errors: errors.map(({ code: what, message: text, details: detail, field }) => ({
+      error: { code: what, message: text, details: detail, resource, field },
+      meta: { type: 'error' },
+    })),
     meta: { type: 'errors', http_status: `${status} ${STATUS_TEXTS[status] ?? ''}`.trim(), logref: requestId },
   })
 }

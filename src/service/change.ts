@@ -5,7 +5,10 @@
 import { fromJson, mergeFields, sameJson, toJson } from './data.ts'
 import { idOf, keyFieldsOf } from './identity.ts'
 import { overlap, sameScopes, scopeSet } from './pending.ts'
-import { EVERYONE, type ImportRecord, type JsonObject, type WriteOp } from './store.ts'
+import { EVERYONE, type Draft, type ImportRecord, type JsonObject, type Reviewed, type WriteOp } from './store.ts'
+
+/** A write of an object that is named, or about to be. */
+export type SingleOp = Exclude<WriteOp, { readonly kind: 'upsert' }>
 
 export interface ObjectState {
   readonly revision: number
@@ -23,7 +26,7 @@ export type Change =
   | { readonly kind: 'missing' }
   | { readonly kind: 'exists' }
 
-export function planWrite(op: WriteOp, found: ObjectState | undefined, sees: readonly string[] | undefined): Change {
+export function planWrite(op: SingleOp, found: ObjectState | undefined, sees: readonly string[] | undefined): Change {
   if (op.kind === 'create') {
     return found === undefined || found.dead
       ? upsert(found, toJson(op.data), op.scopes ?? [EVERYONE])
@@ -53,13 +56,26 @@ export function upsert(found: ObjectState | undefined, json: string, scopes: rea
   }
 }
 
+/** What a reviewer is shown of a write that would change something. */
+export function draftOf(op: SingleOp, id: string, found: ObjectState | undefined): Draft {
+  const data = op.kind === 'create' ? op.data : op.kind === 'update' ? op.patch : {}
+  return { op: op.kind, type: op.type, id, data, current: found && !found.dead ? fromJson(found.json) : null }
+}
+
+/** The write with the reviewer's data. The id is not the reviewer's to change. */
+export function reviewedOp(op: SingleOp, { data }: Reviewed & { kind: 'fine' }): SingleOp {
+  if (op.kind === 'delete') return op
+  const { id: _, ...rest } = data
+  return op.kind === 'create' ? { ...op, data: { id: op.data['id'], ...rest } } : { ...op, patch: rest }
+}
+
 /** The id a create asks for; null: the store makes one. */
-export function requestedId(op: WriteOp & { kind: 'create' }): string | null {
+export function requestedId(op: SingleOp & { kind: 'create' }): string | null {
   return op.id ?? idOf(op.data['id'])
 }
 
 /** A create whose data names its id. */
-export function withId(op: WriteOp & { kind: 'create' }, id: string | number): WriteOp & { kind: 'create' } {
+export function withId(op: SingleOp & { kind: 'create' }, id: string | number): SingleOp & { kind: 'create' } {
   return Object.hasOwn(op.data, 'id') ? op : { ...op, data: { id, ...op.data } }
 }
 

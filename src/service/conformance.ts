@@ -9,6 +9,7 @@ import type { Case } from './conformance/kit.ts'
 import { records } from './conformance/records.ts'
 import { sessions } from './conformance/sessions.ts'
 import { sight } from './conformance/sight.ts'
+import { upserts } from './conformance/upserts.ts'
 import { writes } from './conformance/writes.ts'
 import type { SyncStore } from './store.ts'
 
@@ -20,7 +21,7 @@ export interface ConformanceStoreOptions {
   readonly now: () => number
 }
 
-const CASES: readonly Case[] = [...delivery, ...sessions, ...acks, ...writes, ...records, ...sight]
+const CASES: readonly Case[] = [...delivery, ...sessions, ...acks, ...writes, ...upserts, ...records, ...sight]
 
 /**
  * Registers the contract's tests.

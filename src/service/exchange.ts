@@ -61,6 +61,7 @@ export function createExchange(options: ServiceOptions): Exchange {
       GET: ['read', (caller) => resources.get(caller, type, id)],
       PUT: ['write', (caller) => resources.update(request, caller, type, id)],
       DELETE: ['write', (caller) => resources.remove(request, caller, type, id)],
+      ...(id === 'upsert' && { POST: ['write', (caller: Caller) => resources.upsert(request, url, caller, type)] }),
     }
   }
 

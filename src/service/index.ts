@@ -7,17 +7,23 @@ export { importFile, ImportError, type ImportResult } from './import.ts'
 export { createMemoryStore, type MemoryStoreOptions } from './memory.ts'
 export type { Access, Scope, ServiceLog, ServiceOptions } from './options.ts'
 export { createPgliteStore, type PgliteStoreOptions } from './pglite.ts'
+export type { Prepare, Validate, WriteChange } from './review.ts'
 export {
   defaultTerms,
   EVERYONE,
   StoreClosedError,
   type DeviceRef,
+  type Draft,
+  type FieldError,
   type HandedItem,
   type ImportRecord,
   type JsonObject,
   type ListPage,
+  type Match,
   type OpenedSession,
   type PageLimits,
+  type Review,
+  type Reviewed,
   type StoredObject,
   type SyncStore,
   type TakenPage,

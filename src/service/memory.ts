@@ -23,7 +23,9 @@ import {
   defaultTerms,
   StoreClosedError,
   type DeviceRef,
+  type Draft,
   type JsonObject,
+  type Reviewed,
   type StoredObject,
   type SyncStore,
   type Terms,
@@ -105,6 +107,10 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): SyncStore {
     }
   }
 
+  function fresh(answer: { readonly reviewed: Reviewed; readonly at: number } | undefined): Reviewed | undefined {
+    return answer?.at === numbers.lastSeq ? answer.reviewed : undefined
+  }
+
   return {
     epoch,
 
@@ -165,20 +171,27 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): SyncStore {
       })
     },
 
-    async write(writer, op, idempotencyKey) {
+    async write(writer, op, idempotencyKey, review) {
       open()
-      const objects = objectsOf(writer.account)
-      if (idempotencyKey === undefined) return objects.write(op, writer.sees)
       dropOldOutcomes()
-      const key = JSON.stringify([writer.account, writer.user, idempotencyKey])
-      const print = fingerprint(op)
-      const first = outcomes.get(key)
-      if (first !== undefined) {
-        return first.print === print ? { kind: 'written', object: first.object } : { kind: 'key_reused' }
+      const objects = objectsOf(writer.account)
+      const key = idempotencyKey === undefined ? null : JSON.stringify([writer.account, writer.user, idempotencyKey])
+      const print = key === null ? '' : fingerprint(op)
+      let draft: Draft | undefined
+      let answer: { readonly reviewed: Reviewed; readonly at: number } | undefined
+      for (;;) {
+        const first = key === null ? undefined : outcomes.get(key)
+        if (first !== undefined) {
+          return first.print === print ? { kind: 'written', object: first.object } : { kind: 'key_reused' }
+        }
+        // An answer holds for what was stored when it was asked for; after any change it is asked for again.
+        const result = objects.write(op, writer.sees, review && ((asked) => ((draft = asked), fresh(answer))))
+        if (result.kind === 'written' && key !== null) outcomes.set(key, { print, object: result.object, at: now() })
+        if (result.kind !== 'undecided') return result
+        const at = numbers.lastSeq
+        if (draft !== undefined && review !== undefined) answer = { reviewed: await review(draft), at }
+        open()
       }
-      const result = objects.write(op, writer.sees)
-      if (result.kind === 'written') outcomes.set(key, { print, object: result.object, at: now() })
-      return result
     },
 
     async read(account, sees, type, id) {

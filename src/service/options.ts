@@ -1,4 +1,5 @@
 /** Options of the service, and their defaults made explicit once. */
+import type { Prepare, Validate, WriteRules } from './review.ts'
 import type { JsonObject, SyncStore } from './store.ts'
 
 export type Scope = 'sync' | 'read' | 'write'
@@ -44,6 +45,13 @@ export interface ServiceOptions {
    * `failed_objects` and stays pending (FETCH-8).
    */
   readonly present?: ((type: string, data: JsonObject, user: string) => JsonObject) | undefined
+  /**
+   * Says what is wrong with a write before it is kept; must not call the store. Shown are the fields as they came and
+   * the record as it is; a write that changes nothing, or repeats an `Idempotency-Key`, is not shown.
+   */
+  readonly validate?: Validate | undefined
+  /** Gives the data to keep, after `validate`: defaults, fields set by the server. */
+  readonly prepare?: Prepare | undefined
   /** Wall clock in milliseconds since 1970, for the rate limit. */
   readonly now?: (() => number) | undefined
   /** Source of request ids. */
@@ -65,6 +73,7 @@ export interface Settings {
   readonly maxSessions: number
   readonly plurals: Readonly<Record<string, string>>
   readonly present: ServiceOptions['present']
+  readonly rules: WriteRules
   readonly now: () => number
   readonly uuid: () => string
   readonly background: (task: () => Promise<void>, delayMs: number) => void
@@ -91,6 +100,7 @@ export function settingsOf(options: ServiceOptions): Settings {
     extensions: options.profile !== 'vendor',
     plurals: options.plurals ?? {},
     present: options.present,
+    rules: { validate: options.validate, prepare: options.prepare },
     now: options.now ?? (() => Date.now()),
     uuid: options.uuid ?? (() => crypto.randomUUID()),
     background: options.background ?? runLater,

@@ -1,17 +1,27 @@
 /**
- * The Core subset (section 8): list, get, create, partial update, delete. Changes made here come down the
+ * The Core subset (section 8): list, get, create, partial update, delete, upsert. Changes made here come down the
  * queue like any other. `Idempotency-Key` makes a repeated write take effect once (R17, S16), and the
  * revision in the answer tells a client when its own write has come back to it (R16).
  */
 import { headers } from '../protocol/routes.ts'
 import { pluralOf } from '../protocol/resource.ts'
 import type { Caller } from './access.ts'
-import { Refusal, type ExchangeRequest, type Reply } from './answer.ts'
+import { Refusal, refuseFields, type ExchangeRequest, type Reply } from './answer.ts'
 import { dataOf } from './body.ts'
 import { toJson } from './data.ts'
 import { idOf } from './identity.ts'
 import type { Settings } from './options.ts'
-import { EVERYONE, type ListPage, type StoredObject, type Writer, type WriteOp, type WriteResult } from './store.ts'
+import { reviewOf } from './review.ts'
+import {
+  EVERYONE,
+  type JsonObject,
+  type ListPage,
+  type Match,
+  type StoredObject,
+  type Writer,
+  type WriteOp,
+  type WriteResult,
+} from './store.ts'
 
 export interface ResourceCalls {
   list(url: URL, caller: Caller, type: string): Promise<Reply>
@@ -19,11 +29,12 @@ export interface ResourceCalls {
   create(request: ExchangeRequest, caller: Caller, type: string): Promise<Reply>
   update(request: ExchangeRequest, caller: Caller, type: string, id: string): Promise<Reply>
   remove(request: ExchangeRequest, caller: Caller, type: string, id: string): Promise<Reply>
+  upsert(request: ExchangeRequest, url: URL, caller: Caller, type: string): Promise<Reply>
 }
 
 const MAX_PER_PAGE = 100
 
-export function createResourceCalls({ store, extensions }: Settings): ResourceCalls {
+export function createResourceCalls({ store, extensions, rules }: Settings): ResourceCalls {
   async function list(url: URL, caller: Caller, type: string): Promise<Reply> {
     const page = listPageOf(url.searchParams)
     const { objects, count } = await store.list(caller.account, caller.sees, type, page)
@@ -40,14 +51,27 @@ export function createResourceCalls({ store, extensions }: Settings): ResourceCa
   }
 
   async function create(request: ExchangeRequest, caller: Caller, type: string): Promise<Reply> {
+    return write(request, caller, {
+      kind: 'create',
+      type,
+      data: await newData(request, type),
+      scopes: scopesOf(caller),
+    })
+  }
+
+  async function upsert(request: ExchangeRequest, url: URL, caller: Caller, type: string): Promise<Reply> {
+    const match = matchOf(url.searchParams)
+    const data = await newData(request, type)
+    return write(request, caller, { kind: 'upsert', type, match, data, scopes: scopesOf(caller) })
+  }
+
+  /** The vendor's service makes every id; ours takes a client's own (R13, `clientIds`). */
+  async function newData(request: ExchangeRequest, type: string): Promise<JsonObject> {
     const given = await dataOf(request)
-    // The vendor's service makes every id; ours takes a client's own (R13, `clientIds`).
     const { id, ...rest } = given
     const own = extensions && id !== undefined && id !== null
     if (own && idOf(id) === null) throw badId(type)
-    // Whoever creates something must be able to see it.
-    const scopes = caller.sees.includes(EVERYONE) ? undefined : caller.sees
-    return write(request, caller, { kind: 'create', type, data: own ? given : rest, scopes })
+    return own ? given : rest
   }
 
   async function update(request: ExchangeRequest, caller: Caller, type: string, id: string): Promise<Reply> {
@@ -63,7 +87,7 @@ export function createResourceCalls({ store, extensions }: Settings): ResourceCa
   async function write(request: ExchangeRequest, caller: Caller, op: WriteOp): Promise<Reply> {
     const key = extensions ? idempotencyKeyOf(request) : undefined
     const writer: Writer = { account: caller.account, user: caller.user, sees: caller.sees }
-    const object = writtenObject(op.type, await store.write(writer, op, key))
+    const object = writtenObject(op.type, await store.write(writer, op, key, reviewOf(rules, caller.user)))
     return object.data === null
       ? { status: 204, headers: revision(object) }
       : { ...single(object), headers: revision(object) }
@@ -88,7 +112,7 @@ export function createResourceCalls({ store, extensions }: Settings): ResourceCa
     }
   }
 
-  return { list, get, create, update, remove }
+  return { list, get, create, update, remove, upsert }
 }
 
 /** The type of a plural path: the options' irregular forms first, then the rule's inverse. */
@@ -97,6 +121,23 @@ export function typeOfPath(path: string, plurals: Readonly<Record<string, string
   if (irregular !== undefined) return irregular
   const candidates = [path.replace(/ies$/, 'y'), path.replace(/(x|z|ss|ch|sh)es$/, '$1'), path.replace(/s$/, '')]
   return candidates.find((type) => type !== path && pluralOf(type) === path) ?? path
+}
+
+/** Whoever creates something must be able to see it. */
+function scopesOf(caller: Caller): readonly string[] | undefined {
+  return caller.sees.includes(EVERYONE) ? undefined : caller.sees
+}
+
+/** `?email=a` and `?custom_fields[name]=a`; several must all hold. */
+function matchOf(query: URLSearchParams): readonly Match[] {
+  const names = [...query.keys()]
+  if (names.length === 0) throw new Refusal(400, 'invalid_param', 'An upsert needs a field and its value in the query.')
+  return [...query].map(([name, value]) => {
+    const [, field, member] = /^([^[\]]+)(?:\[([^[\]]+)\])?$/.exec(name) ?? []
+    if (field === undefined || field === 'id' || value === '' || names.indexOf(name) !== names.lastIndexOf(name))
+      throw badParam(name, 'a field other than id, once, with a value')
+    return { field, member, value }
+  })
 }
 
 function listPageOf(query: URLSearchParams): ListPage {
@@ -150,6 +191,12 @@ function writtenObject(type: string, result: WriteResult): StoredObject {
       throw new Refusal(422, 'already_exists', `There already is such a ${type}.`, { resource: type, field: '/id' })
     case 'key_reused':
       throw new Refusal(422, 'incorrect_value', 'This Idempotency-Key was used before with another request.')
+    case 'ambiguous':
+      throw new Refusal(422, 'incorrect_value', `Several of type ${type} match; nothing was changed.`, {
+        resource: type,
+      })
+    case 'refused':
+      throw refuseFields(type, result.errors)
   }
 }
 

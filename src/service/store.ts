@@ -110,6 +110,48 @@ export type WriteOp =
       readonly scopes?: readonly string[] | undefined
     }
   | { readonly kind: 'delete'; readonly type: string; readonly id: string }
+  /** Updates the one object in sight with these values; creates one, with these values, if there is none. */
+  | {
+      readonly kind: 'upsert'
+      readonly type: string
+      readonly match: readonly Match[]
+      readonly data: JsonObject
+      readonly scopes?: readonly string[] | undefined
+    }
+
+/** Holds for an object whose field, or member of a field, is this text, or a number or boolean written so. */
+export interface Match {
+  readonly field: string
+  readonly member?: string | undefined
+  readonly value: string
+}
+
+/** One thing wrong with a write. Codes of protocol section 9; `field` is a JSON Pointer into the data. */
+export interface FieldError {
+  readonly code: 'unknown' | 'missing' | 'already_exists' | 'blank' | 'invalid_type' | 'incorrect_value'
+  readonly message: string
+  readonly field?: string | undefined
+  readonly details?: string | undefined
+}
+
+/** A write about to be kept. */
+export interface Draft {
+  /** What it comes to; of an upsert `create` or `update`. */
+  readonly op: 'create' | 'update' | 'delete'
+  readonly type: string
+  readonly id: string
+  /** Of a create the record with its id, of an update the fields given, of a delete nothing. */
+  readonly data: JsonObject
+  readonly current: JsonObject | null
+}
+
+/** Data to keep instead of that of the draft, or what is wrong with it. */
+export type Reviewed =
+  | { readonly kind: 'fine'; readonly data: JsonObject }
+  | { readonly kind: 'refused'; readonly errors: readonly FieldError[] }
+
+/** May be called several times for one write, and must not call the store: it would wait for itself. */
+export type Review = (draft: Draft) => Reviewed | Promise<Reviewed>
 
 export type WriteResult =
   /** For a repeated idempotency key: the object as it was in the first answer. */
@@ -119,6 +161,10 @@ export type WriteResult =
   | { readonly kind: 'exists' }
   /** The idempotency key was used before with another operation. */
   | { readonly kind: 'key_reused' }
+  /** An upsert that several objects match; nothing was changed. */
+  | { readonly kind: 'ambiguous' }
+  /** By `review`; nothing was changed, and no idempotency key kept. */
+  | { readonly kind: 'refused'; readonly errors: readonly FieldError[] }
 
 export interface ImportRecord {
   readonly type: string
@@ -146,7 +192,11 @@ export interface SyncStore {
   acceptAcks(device: DeviceRef, keys: readonly string[]): Promise<void>
   /** Works off what `acceptAcks` took in; without options, everything taken in before the call. */
   workOffAcks(options?: WorkOff): Promise<void>
-  write(writer: Writer, op: WriteOp, idempotencyKey?: string): Promise<WriteResult>
+  /**
+   * One transaction: finding, `review`, change and idempotency key; of simultaneous upserts of one value one creates.
+   * `review` sees what is stored at the moment of the change. Repeated keys and changes of nothing pass it by.
+   */
+  write(writer: Writer, op: WriteOp, idempotencyKey?: string, review?: Review): Promise<WriteResult>
   read(account: string, sees: readonly string[], type: string, id: string): Promise<StoredObject | null>
   list(
     account: string,

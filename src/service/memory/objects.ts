@@ -1,18 +1,22 @@
 /** The objects of one account in memory, their numbers, and the log of their changes. */
 import {
+  draftOf,
   importEntries,
   planWrite,
   requestedId,
+  reviewedOp,
   upsert,
   withId,
   type Change,
   type ImportEntry,
   type ObjectState,
+  type SingleOp,
 } from '../change.ts'
 import { fromJson } from '../data.ts'
 import { naturalId } from '../identity.ts'
-import type { Placed } from '../pending.ts'
-import type { ImportRecord, StoredObject, WriteOp, WriteResult } from '../store.ts'
+import { overlap, type Placed } from '../pending.ts'
+import type { Draft, ImportRecord, Reviewed, StoredObject, WriteOp, WriteResult } from '../store.ts'
+import { jsonTextOf, matches, resolveUpsert, type Upsert } from '../upsert.ts'
 
 /** An object as kept. Mutable: sessions refer to it and so meet its newest state (ITEM-1). */
 export interface Kept extends Placed, ObjectState {
@@ -33,7 +37,12 @@ export interface Objects {
   find(type: string, id: string): Kept | undefined
   ofType(type: string): readonly Kept[]
   all(): Iterable<Kept>
-  write(op: WriteOp, sees: readonly string[] | undefined): WriteResult
+  /** @param review undefined: not decided yet, and nothing is changed */
+  write(
+    op: WriteOp,
+    sees: readonly string[] | undefined,
+    review?: (draft: Draft) => Reviewed | undefined,
+  ): WriteResult | { readonly kind: 'undecided' }
   importRecords(records: readonly ImportRecord[], progress: (done: number) => void): number
   /** Gives an object its next revision; `moved`: by leaving somebody's sight. */
   touch(object: Kept, moved: boolean): void
@@ -92,10 +101,21 @@ export function createObjects(numbers: Numbers): Objects {
     return object
   }
 
-  function identified(op: WriteOp): { readonly id: string; readonly ready: WriteOp } {
+  function identified(op: SingleOp): { readonly id: string; readonly ready: SingleOp } {
     if (op.kind !== 'create') return { id: op.id, ready: op }
     const id = requestedId(op) ?? typeRow(op.type).nextId
     return { id: String(id), ready: withId(op, id) }
+  }
+
+  function matching({ type, match }: Upsert, sees: readonly string[] | undefined): readonly string[] {
+    const texts = match.map(jsonTextOf)
+    return typeRow(type)
+      .all.filter(({ dead, scopes, json }) => {
+        if (dead || (sees !== undefined && !overlap(scopes, sees)) || !texts.every((text) => json.includes(text)))
+          return false
+        return matches(fromJson(json), match)
+      })
+      .map((object) => object.id)
   }
 
   function importEntry({ type, id, json, scopes }: ImportEntry): boolean {
@@ -110,10 +130,18 @@ export function createObjects(numbers: Numbers): Objects {
     ofType: (type) => types.get(type)?.all ?? [],
     all: () => objects.values(),
 
-    write(op, sees) {
-      const { id, ready } = identified(op)
+    write(op, sees, review) {
+      const named = op.kind === 'upsert' ? resolveUpsert(op, matching(op, sees)) : op
+      if (named.kind === 'ambiguous' || named.kind === 'exists') return named
+      const { id, ready } = identified(named)
       const found = objects.get(keyOf(op.type, id))
-      const change = planWrite(ready, found, sees)
+      let change = planWrite(ready, found, sees)
+      if (change.kind === 'changed' && review !== undefined) {
+        const reviewed = review(draftOf(ready, id, found))
+        if (reviewed === undefined) return { kind: 'undecided' }
+        if (reviewed.kind === 'refused') return reviewed
+        change = planWrite(reviewedOp(ready, reviewed), found, sees)
+      }
       if (change.kind === 'missing' || change.kind === 'exists') return change
       const object = change.kind === 'changed' ? keep(op.type, id, found, change) : found
       if (object === undefined) throw new Error('An unchanged object was not found.')

@@ -1,9 +1,10 @@
 /** Objects in SQL: one write with its idempotency key in one transaction (S16), reads, lists. */
-import { planWrite, requestedId, withId, type ObjectState } from '../change.ts'
+import { draftOf, planWrite, requestedId, reviewedOp, withId, type ObjectState, type SingleOp } from '../change.ts'
 import { fingerprint, fromJson } from '../data.ts'
 import { naturalId } from '../identity.ts'
 import { compareBy } from '../order.ts'
-import type { ListPage, StoredObject, Terms, WriteOp, Writer, WriteResult } from '../store.ts'
+import type { ListPage, Review, StoredObject, Terms, WriteOp, Writer, WriteResult } from '../store.ts'
+import { jsonTextOf, matches, resolveUpsert, type Upsert } from '../upsert.ts'
 import { one, type SqlRunner } from './sql.ts'
 
 export interface WriteDeps {
@@ -25,9 +26,10 @@ export async function write(
   writer: Writer,
   op: WriteOp,
   key: string | undefined,
+  review: Review | undefined,
   deps: WriteDeps,
 ): Promise<WriteResult> {
-  if (key === undefined) return apply(tx, writer, op)
+  if (key === undefined) return apply(tx, writer, op, review)
   const scope = [writer.account, writer.user, key]
   const print = fingerprint(op)
   await tx.query(`delete from outcomes where at < $1`, [deps.now() - deps.terms.idempotency])
@@ -40,7 +42,7 @@ export async function write(
     const { type, id, revision, data } = first
     return { kind: 'written', object: { type, id, revision, data: data === null ? null : fromJson(data) } }
   }
-  const result = await apply(tx, writer, op)
+  const result = await apply(tx, writer, op, review)
   if (result.kind === 'written') {
     const { type, id, revision, data } = result.object
     await tx.query(
@@ -51,19 +53,46 @@ export async function write(
   return result
 }
 
-async function apply(tx: SqlRunner, { account, sees }: Writer, op: WriteOp): Promise<WriteResult> {
-  const { id, ready } = op.kind === 'create' ? await identified(tx, account, op) : { id: op.id, ready: op }
+async function apply(
+  tx: SqlRunner,
+  { account, sees }: Writer,
+  op: WriteOp,
+  review: Review | undefined,
+): Promise<WriteResult> {
+  const named = op.kind === 'upsert' ? resolveUpsert(op, await matching(tx, account, sees, op)) : op
+  if (named.kind === 'ambiguous' || named.kind === 'exists') return named
+  const { id, ready } = named.kind === 'create' ? await identified(tx, account, named) : { id: named.id, ready: named }
   const [row] = await tx.query<ObjectRow>(
     `select n, revision, dead, data, scopes, ever from objects where account = $1 and type = $2 and id = $3 for update`,
     [account, op.type, id],
   )
   const found: ObjectState | undefined = row && { ...row, json: row.data }
-  const change = planWrite(ready, found, sees)
+  let change = planWrite(ready, found, sees)
+  if (change.kind === 'changed' && review !== undefined) {
+    const reviewed = await review(draftOf(ready, id, found))
+    if (reviewed.kind === 'refused') return reviewed
+    change = planWrite(reviewedOp(ready, reviewed), found, sees)
+  }
   if (change.kind === 'missing' || change.kind === 'exists') return change
   if (change.kind === 'changed') await keep(tx, [account, op.type, id], change.state, change.moved)
   const state = change.kind === 'changed' ? change.state : found
   if (state === undefined) throw new Error('An unchanged object was not found.')
   return { kind: 'written', object: storedOf(op.type, id, state) }
+}
+
+/** Ids of the objects an upsert means. The data is text, which the database only searches for the values. */
+async function matching(
+  tx: SqlRunner,
+  account: string,
+  sees: readonly string[] | undefined,
+  { type, match }: Upsert,
+): Promise<readonly string[]> {
+  const rows = await tx.query<{ id: string; data: string }>(
+    `select id, data from objects where account = $1 and type = $2 and not dead and ($3::text[] is null or scopes && $3)
+     and not exists (select from unnest($4::text[]) as part where strpos(data, part) = 0)`,
+    [account, type, sees ?? null, match.map(jsonTextOf)],
+  )
+  return rows.filter(({ data }) => matches(fromJson(data), match)).map(({ id }) => id)
 }
 
 async function keep(
@@ -86,8 +115,8 @@ async function keep(
 async function identified(
   tx: SqlRunner,
   account: string,
-  op: WriteOp & { kind: 'create' },
-): Promise<{ readonly id: string; readonly ready: WriteOp }> {
+  op: SingleOp & { kind: 'create' },
+): Promise<{ readonly id: string; readonly ready: SingleOp }> {
   const id = requestedId(op)
   if (id !== null) {
     await reserveIds(tx, account, op.type, naturalId(id))

@@ -74,7 +74,7 @@ export async function createSqlStore(sql: Sql, options: SqlStoreOptions = {}): P
     takePage: (device, session, limits) => single((tx) => takePage(tx, device, session, limits, deps)),
     acceptAcks: (device, keys) => single((tx) => acceptAcks(tx, device, keys, deps)),
     workOffAcks: (workOff = {}) => single((tx) => workOffAcks(tx, workOff, deps)),
-    write: (writer, op, key) => transaction((tx) => write(tx, writer, op, key, deps)),
+    write: (writer, op, key, review) => transaction((tx) => write(tx, writer, op, key, review, deps)),
     read: (account, sees, type, id) => single((tx) => read(tx, account, sees, type, id)),
     list: (account, sees, type, page) => transaction((tx) => list(tx, account, sees, type, page)),
     forget: (device) => transaction((tx) => dropDevice(tx, device)),

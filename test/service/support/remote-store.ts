@@ -7,7 +7,7 @@ import { pluralOf } from '../../../src/protocol/resource.ts'
 import { idOf } from '../../../src/service/identity.ts'
 import { createNodeListener, listen } from '../../../src/service/node.ts'
 import type { Access } from '../../../src/service/options.ts'
-import type { HandedItem, JsonObject, StoredObject, SyncStore } from '../../../src/service/store.ts'
+import type { HandedItem, JsonObject, StoredObject, SyncStore, WriteOp } from '../../../src/service/store.ts'
 
 interface Answer {
   readonly status: number
@@ -114,23 +114,22 @@ export async function createRemoteStore(store: SyncStore): Promise<SyncStore> {
       expectStatus(answer, 202)
     },
 
-    async write({ account, user, sees }, op, key) {
-      // The Core API has no call for scopes: the embedding application decides those.
-      if ('scopes' in op && op.scopes !== undefined) return store.write({ account, user, sees }, op, key)
-      const path = `/v2/${pluralOf(op.type)}${op.kind === 'create' ? '' : `/${encodeURIComponent(op.id)}`}`
-      const method = { create: 'POST', update: 'PUT', delete: 'DELETE' }[op.kind]
-      const data = {
-        create: 'data' in op ? op.data : undefined,
-        update: 'patch' in op ? op.patch : undefined,
-        delete: undefined,
-      }[op.kind]
-      const answer = await call(access(account, user, sees ?? ALL_SCOPES), method, path, {
+    async write({ account, user, sees }, op, key, review) {
+      // The Core API has no call for scopes: the embedding application decides those, and reviews.
+      if (('scopes' in op && op.scopes !== undefined) || review !== undefined)
+        return store.write({ account, user, sees }, op, key, review)
+      const { method, path, data } = requestOf(op)
+      const answer = await call(access(account, user, sees ?? ALL_SCOPES), method, `/v2/${pluralOf(op.type)}${path}`, {
         key,
         ...(data !== undefined && { body: { data } }),
       })
       if (answer.status === 404) return { kind: 'missing' }
-      if (answer.status === 422)
-        return { kind: JSON.parse(answer.text).errors[0].error.code === 'already_exists' ? 'exists' : 'key_reused' }
+      if (answer.status === 422) {
+        const { code, message } = JSON.parse(answer.text).errors[0].error
+        return {
+          kind: code === 'already_exists' ? 'exists' : message.startsWith('Several') ? 'ambiguous' : 'key_reused',
+        }
+      }
       const written = answer.status === 204 ? null : (JSON.parse(expectStatus(answer, 200)).data as JsonObject)
       const object: StoredObject = {
         type: op.type,
@@ -166,6 +165,24 @@ export async function createRemoteStore(store: SyncStore): Promise<SyncStore> {
       await server.close()
       await store.close()
     },
+  }
+}
+
+function requestOf(op: WriteOp): { readonly method: string; readonly path: string; readonly data?: JsonObject } {
+  switch (op.kind) {
+    case 'create':
+      return { method: 'POST', path: '', data: op.data }
+    case 'update':
+      return { method: 'PUT', path: `/${encodeURIComponent(op.id)}`, data: op.patch }
+    case 'delete':
+      return { method: 'DELETE', path: `/${encodeURIComponent(op.id)}` }
+    case 'upsert': {
+      const filters = op.match.map(({ field, member, value }) => [
+        member === undefined ? field : `${field}[${member}]`,
+        value,
+      ])
+      return { method: 'POST', path: `/upsert?${new URLSearchParams(filters)}`, data: op.data }
+    }
   }
 }
 
