@@ -5,7 +5,11 @@ import type { Direction, Where } from '../query.ts'
 import type { Collections, RowOf, Schema } from '../schema.ts'
 import type {
   Capabilities,
+  EditState,
+  IfUnsent,
+  OutboxSnapshot,
   QuarantinedItem,
+  RowState,
   SessionRecord,
   Status,
   Timeouts,
@@ -20,8 +24,6 @@ export interface Store<T> {
   /** Calls `listener` after each change; returns the way to stop. */
   readonly subscribe: (listener: () => void) => () => void
 }
-
-export type RowState = 'synced' | 'stale'
 
 export interface LiveSnapshot<T> {
   readonly state: 'loading' | 'ready' | 'error'
@@ -105,6 +107,65 @@ export interface CollectionApi<T> extends Pick<
   get(key: string | number): Promise<T | undefined>
   /** In the order of `keys`; undefined where there is no such record. */
   getMany(keys: ReadonlyArray<string | number>): Promise<Array<T | undefined>>
+  /**
+   * Adds a record; without a key of its own it gets a temporary one (R18). Like `update` and `delete` it resolves
+   * when the edit is durable here, offline too.
+   * @throws SyncError `invalid_argument`, `record_exists`
+   */
+  insert(value: Fields<T>): Promise<EditHandle<KeyOf<T>>>
+  /** Replaces the fields given. @throws SyncError `invalid_argument`, `record_missing` */
+  update(key: string | number, patch: Fields<T>): Promise<EditHandle<KeyOf<T>>>
+  /** @throws SyncError `invalid_argument`, `record_missing` */
+  delete(key: string | number): Promise<EditHandle<KeyOf<T>>>
+}
+
+/** Some fields of a record, in plain JSON; `undefined` is left out. */
+export type Fields<T> = { readonly [F in keyof T]?: T[F] | undefined }
+
+/** The type of a record's key where it is called `id`. */
+export type KeyOf<T> = T extends { readonly id?: infer K extends string | number } ? K : string | number
+
+/** One edit, as it fares. */
+export interface EditHandle<K extends string | number = string | number> {
+  /** The operation's id, by which `outbox.find` finds it again. */
+  readonly id: string
+  /** The record's key: temporary until the server has named it, then the real one (R18). */
+  readonly key: K
+  /** As known now. */
+  readonly state: EditState
+  /**
+   * Resolves with the state at which the edit rests: `synced`, `failed`, `unknown` or `discarded`.
+   * @throws SyncError `timeout`, `aborted`, `closed`
+   */
+  synced(options?: WaitOptions): Promise<EditState>
+}
+
+/** What `sync.write` gives its callback for one collection: it records and does nothing else. */
+export interface TransactionCollection<T> {
+  /** Returns the key at once, temporary or the record's own. */
+  insert(value: Fields<T>): KeyOf<T>
+  update(key: string | number, patch: Fields<T>): void
+  delete(key: string | number): void
+}
+
+export type Transaction<C extends Collections> = { readonly [N in keyof C]: TransactionCollection<RowOf<C[N]>> }
+
+/** Edits that the server does not have, and conflicts nobody has seen. Calls reject with `edit_in_flight` or `edit_missing` when they come too late. */
+export interface Outbox extends Store<OutboxSnapshot> {
+  /** Sends a failed edit again. */
+  retry(id: string): Promise<void>
+  /** Changes a pending or failed edit; a failed one is sent again. */
+  edit(id: string, patch: Readonly<Record<string, unknown>>): Promise<void>
+  /** Takes back a pending, failed or unknown edit, with what was built on it. */
+  discard(id: string): Promise<void>
+  /** An unknown create did not arrive: it is sent again (R17). */
+  resend(id: string): Promise<void>
+  /** An unknown create arrived, as the record `key`. */
+  arrived(id: string, key?: string | number): Promise<void>
+  /** Forgets a conflict. */
+  dismiss(id: string): Promise<void>
+  /** The handle again, after a reload too; null: nothing is left to be done for it. */
+  find(id: string): Promise<EditHandle | null>
 }
 
 export interface WaitOptions {
@@ -154,8 +215,21 @@ export interface SyncControl {
   resume(): Promise<void>
   /** Wipes this database in one transaction and downloads everything anew (R23). */
   restart(): Promise<void>
+  readonly outbox: Outbox
+  /**
+   * Ends syncing in all tabs, removes this account's data from the device, and closes.
+   * @throws SyncError `unsent_edits` while anything is unsent, unless told to `keep` it for the next login or to `discard` it
+   */
+  logout(options?: { readonly ifUnsent?: IfUnsent | undefined }): Promise<void>
   /** Ends this tab's client: pending calls reject with `closed`, the worker is asked to stop and ended after 2 s. */
   close(): Promise<void>
 }
 
-export type Sync<C extends Collections> = SyncControl & { readonly [N in keyof C]: CollectionApi<RowOf<C[N]>> }
+export type Sync<C extends Collections> = SyncControl & { readonly [N in keyof C]: CollectionApi<RowOf<C[N]>> } & {
+  /**
+   * Several edits, all or nothing on this device; at the server each stands alone, in order (R20). The callback is
+   * synchronous. Resolves with their handles, in the order of the calls.
+   * @throws SyncError as `insert`, `update` and `delete` do; whatever the callback throws, and then nothing is written
+   */
+  write(callback: (tx: Transaction<C>) => void): Promise<EditHandle[]>
+}

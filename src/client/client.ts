@@ -7,16 +7,26 @@ import { sleep, type Sleeper } from '../clock.ts'
 import { SyncError } from '../errors.ts'
 import { silentLog } from '../log.ts'
 import type { Collections } from '../schema.ts'
-import { NOTHING_KNOWN, type Facts, type Status, type ToPage, type ToWorker } from '../worker/api.ts'
-import type { Sync, SyncControl, SyncOptions, WaitOptions } from './api.ts'
+import {
+  NOTHING_KNOWN,
+  type Facts,
+  type Followed,
+  type OutboxCall,
+  type Status,
+  type ToPage,
+  type ToWorker,
+} from '../worker/api.ts'
+import type { EditHandle, Sync, SyncControl, SyncOptions, Transaction } from './api.ts'
 import { createAttendance } from './audience.ts'
 import { createCollection } from './collection.ts'
 import { connect, spawnPackaged, type Connection } from './connect.ts'
+import { createEdits, waiting } from './edits.ts'
 import { openRequest } from './options.ts'
 import { currentPage, followPage, type Page } from './page.ts'
 import { createValueStore } from './store.ts'
 import { createStreams } from './streams.ts'
 import { createTokenDesk } from './token.ts'
+import { bad, plainFields, record } from './write.ts'
 
 /** Where the client runs; tests give their own. */
 export interface Surroundings {
@@ -42,7 +52,6 @@ export function createSync<const C extends Collections>(options: SyncOptions<C>)
 }
 
 const NO_BASE = 'http://localhost/'
-const WAIT_MS = 60_000
 
 export function createClient<const C extends Collections>(
   options: SyncOptions<C>,
@@ -54,6 +63,10 @@ export function createClient<const C extends Collections>(
   const status = createValueStore<Status>({ ...NOTHING_KNOWN, phase: 'starting' }, null)
   const history = createValueStore<Shown<'history'>>({ sessions: [] }, following('history'))
   const quarantine = createValueStore<Shown<'quarantine'>>({ count: 0, items: [] }, following('quarantine'))
+  const outbox = createValueStore<Shown<'outbox'>>(
+    { edits: [], conflicts: [], pending: 0, failed: 0 },
+    following('outbox'),
+  )
 
   const post = (message: ToWorker): void => connection.post(message)
   const streams = createStreams(post)
@@ -64,26 +77,64 @@ export function createClient<const C extends Collections>(
   const leavePage = canRun && page !== null ? followPage(page, post) : null
 
   const link = { ...connection, openStream: streams.open, clock }
+  const edits = createEdits(connection.call)
   const control: SyncControl = {
     ready: connection.opened,
     status,
     history,
     quarantine,
-    now: async ({ timeout = WAIT_MS, signal }: WaitOptions = {}) => {
-      if (!(timeout >= 0 && timeout < 2 ** 31))
-        throw new SyncError('invalid_argument', 'sync.now: timeout must be milliseconds.')
-      // The worker keeps the time; a second more here tells its own answer from a worker that gives none.
-      await connection.call('now', [timeout], { timeout: timeout + 1_000, signal })
+    outbox: {
+      ...outbox,
+      retry: asked('retry'),
+      edit: async (id, patch) =>
+        void (await connection.call('outbox', ['edit', id, plainFields('outbox.edit', patch)])),
+      discard: asked('discard'),
+      resend: asked('resend'),
+      arrived: async (id, key) => void (await connection.call('outbox', ['arrived', id, key ?? null])),
+      dismiss: asked('dismiss'),
+      find: async (id) => {
+        const edit = await connection.call('outbox', ['find', id])
+        return edit === null ? null : edits.handle(edit)
+      },
+    },
+    now: async (options) => {
+      const { timeout, wait } = waiting('now', options)
+      await connection.call('now', [timeout], wait)
     },
     pause: told('pause'),
     resume: told('resume'),
     restart: told('restart'),
+    logout: async ({ ifUnsent = 'refuse' } = {}) => {
+      if (!['refuse', 'keep', 'discard'].includes(ifUnsent)) bad('logout', 'ifUnsent is refuse, keep or discard')
+      await connection.call('logout', [ifUnsent])
+      await connection.close()
+    },
     close: connection.close,
   }
   const collections = Object.fromEntries(
-    Object.keys(options.schema.collections).map((name) => [name, createCollection(name, link)]),
+    Object.keys(options.schema.collections).map((name) => [
+      name,
+      { ...createCollection(name, link), ...writing(name) },
+    ]),
   )
-  return { ...collections, ...control } as Sync<C>
+  return { ...collections, ...control, write } as Sync<C>
+
+  async function write(callback: (tx: Transaction<C>) => unknown): Promise<EditHandle[]> {
+    const ops = record(options.schema.collections, callback)
+    return ops.length === 0 ? [] : (await connection.call('write', [ops])).map(edits.handle)
+  }
+
+  /** The calls of one collection that write one edit. */
+  function writing(name: keyof C) {
+    const calls = ['insert', 'update', 'delete'] as const
+    const one =
+      (call: (typeof calls)[number]) =>
+      async (...args: unknown[]) => {
+        const [edit] = await write((tx) => void (tx[name][call] as (...args: unknown[]) => unknown)(...args))
+        return edit
+      }
+    return Object.fromEntries(calls.map((call) => [call, one(call)]))
+  }
 
   function receive(message: ToPage): void {
     switch (message.kind) {
@@ -93,6 +144,10 @@ export function createClient<const C extends Collections>(
         return history.set(message.value)
       case 'quarantine':
         return quarantine.set(message.value)
+      case 'outbox':
+        return outbox.set(message.value)
+      case 'edits':
+        return edits.take(message.edits)
       case 'token':
         return void desk.ask(message.request, message.reason)
       case 'token-cancel':
@@ -117,13 +172,17 @@ export function createClient<const C extends Collections>(
     return async () => void (await connection.call(method, []))
   }
 
-  function following(what: 'history' | 'quarantine') {
+  function asked(what: Exclude<OutboxCall[0], 'edit' | 'arrived'>) {
+    return async (id: string) => void (await connection.call('outbox', [what, id]))
+  }
+
+  function following(what: Followed) {
     const follow = (on: boolean) => () => post({ kind: 'follow', what, on })
     return createAttendance(clock, follow(true), follow(false))
   }
 }
 
-type Shown<K extends 'history' | 'quarantine'> = ReturnType<SyncControl[K]['getSnapshot']>
+type Shown<K extends Followed> = ReturnType<SyncControl[K]['getSnapshot']>
 
 /** The last facts, under the phase that fits the end. */
 function endOf(last: Status, error: SyncError): Status {

@@ -11,12 +11,13 @@ import { createColumnFeed } from './columns.ts'
 import type { Connection } from './connect.ts'
 import type { FeedDeps } from './feed.ts'
 import { createLiveQuery, dataOf } from './live-query.ts'
+import { plainCopy, type Refuse } from './plain.ts'
 import { createRowSet } from './rows.ts'
 
 /** What a collection needs of the client. */
 export type Link = Pick<Connection, 'call' | 'guard'> & FeedDeps
 
-export function createCollection<T>(name: string, link: Link): CollectionApi<T> {
+export function createCollection<T>(name: string, link: Link): Omit<CollectionApi<T>, 'insert' | 'update' | 'delete'> {
   const getMany = async (keys: ReadonlyArray<string | number>): Promise<Array<T | undefined>> => {
     const rows = await link.call('get', [name, [...keys]])
     return rows.map((row) => (row ?? undefined) as T | undefined)
@@ -74,13 +75,11 @@ function createBuilder<T, S>(query: Query, link: Link): QueryBuilder<T, S> {
   }
 }
 
-/** A copy in plain data, so that reactive proxies can cross to the worker, and functions are refused here. */
+/** `undefined` says nothing. Numbers are the worker's to judge: a range may end in Infinity. */
 function plain(value: unknown, field: string): unknown {
-  if (Array.isArray(value)) return value.map((one) => plain(one, field))
-  if (typeof value === 'object' && value !== null)
-    return Object.fromEntries(Object.entries(value).map(([op, one]) => [op, plain(one, field)]))
-  if (['function', 'symbol', 'bigint'].includes(typeof value)) bad(`${field}: a ${typeof value} cannot be compared`)
-  return value
+  const refuse: Refuse = (path, what, one) =>
+    typeof one === 'number' ? one : bad(`${path}: ${what} cannot be compared`)
+  return value === undefined ? value : plainCopy(value, field, refuse)
 }
 
 function bad(what: string): never {

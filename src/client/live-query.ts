@@ -27,7 +27,7 @@ export function createLiveQuery<T>(query: Query, { openStream, clock }: FeedDeps
     view: (state) => ({
       ...state,
       rows: dataOf<T>(rows.entries()),
-      states: rows.entries().map(({ stale }) => (stale ? 'stale' : 'synced')),
+      states: rows.entries().map((row) => row.state),
     }),
     whole: () => ({ added: dataOf<T>(rows.entries()), changed: [], removed: [] }),
   })

@@ -1,7 +1,7 @@
 /**
  * The sorted rows of one query on the page (R39). Slices are taken without being visible; `commit` makes
  * them visible at once and says what changed. Rows that did not change keep their identity, also through
- * a reset. Rows usually come sorted, and sorting those costs one comparison each; merging k rows into n costs
+ * a reset, and so does the data of one whose state changed. Rows usually come sorted, and sorting those costs one comparison each; merging k rows into n costs
  * O(k log n) comparisons and one copy.
  */
 import type { Position } from '../keys.ts'
@@ -45,8 +45,7 @@ export function createRowSet(compare: Compare): RowSet {
       }
       for (const row of rows) {
         const known = current.get(row.id)
-        const same = known !== undefined && JSON.stringify(known) === JSON.stringify(row)
-        pending.set(row.id, same ? known : row)
+        pending.set(row.id, known === undefined ? row : asKnown(row, known))
       }
     },
 
@@ -97,6 +96,13 @@ export function createRowSet(compare: Compare): RowSet {
       )
     return { added, changed, removed }
   }
+}
+
+/** The same row where nothing changed; the same data where only its state did. */
+function asKnown(row: WireRow, known: WireRow): WireRow {
+  if (JSON.stringify(row.data) !== JSON.stringify(known.data)) return row
+  const { data, state } = known
+  return row.state === state && JSON.stringify(row.key) === JSON.stringify(known.key) ? known : { ...row, data }
 }
 
 /** Both in order, and so is the result. */

@@ -10,13 +10,16 @@ import type { ShadowKey } from '../keys.ts'
 import type { LogFields, LogLevel } from '../log.ts'
 import type { Capabilities } from '../protocol/capabilities.ts'
 import type { Query } from '../query.ts'
-import type { PlainSchema } from '../schema.ts'
+import type { PlainSchema, Row } from '../schema.ts'
+import type { EditInfo, EditState, OutboxSnapshot, RowState, WriteOp } from '../store/edit.ts'
 
+export type { Conflict, EditOp, EditProblem, FieldConflict } from '../store/edit.ts'
+export type { EditInfo, EditState, OutboxSnapshot, RowState, WriteOp }
 export type { Capabilities, Ceiling, Facts, QuarantinedItem, SessionRecord, Status, StorageMode, Timeouts, TokenReason }
 export { NOTHING_KNOWN } from '../engine/status.ts'
 
 /** Page and worker must come from the same build line (checked by the handshake). */
-export const WIRE_VERSION = 2
+export const WIRE_VERSION = 3
 
 export interface OpenRequest {
   readonly wire: number
@@ -47,15 +50,34 @@ export interface WorkerApi {
   pause(): Promise<Answer<null>>
   resume(): Promise<Answer<null>>
   restart(): Promise<Answer<null>>
+  /** Resolves when the edits are durable; what becomes of them is told as `edits`. */
+  write(ops: readonly WriteOp[]): Promise<Answer<readonly EditInfo[]>>
+  /** What `find` found; null for every other call. From then on its state is told as `edits`, too. */
+  outbox(...call: OutboxCall): Promise<Answer<EditInfo | null>>
+  /** Resolves with the state at which the edit rests: not `pending`, not `sending`. */
+  synced(id: string, timeout: number): Promise<Answer<EditState>>
+  logout(ifUnsent: IfUnsent): Promise<Answer<null>>
   close(): Promise<Answer<null>>
 }
+
+export type OutboxCall =
+  | [what: 'retry' | 'discard' | 'resend' | 'dismiss' | 'find', id: string]
+  | [what: 'edit', id: string, patch: Row]
+  | [what: 'arrived', id: string, key: string | number | null]
+
+/** What a sign-out does while edits are unsent. */
+export type IfUnsent = 'refuse' | 'keep' | 'discard'
+
+/** An edit's id, its state, and the record's key, which may have become the real one. */
+export type EditWord = readonly [id: string, state: EditState, key: string | number]
 
 export interface WireRow {
   readonly id: string
   /** Sort key of the query's order (`compileQuery().sortKey`), so that the page can sort rows whose order field is not selected. */
   readonly key: ShadowKey | null
   readonly data: unknown
-  readonly stale: boolean
+  /** Beside the data, never inside (R21). */
+  readonly state: RowState
 }
 
 /** Stream messages, worker to page. A `batch` closes a consistent step when `last` is true. */
@@ -67,6 +89,9 @@ export type ToPage =
       readonly kind: 'quarantine'
       readonly value: { readonly count: number; readonly items: readonly QuarantinedItem[] }
     }
+  | { readonly kind: 'outbox'; readonly value: OutboxSnapshot }
+  /** News of edits that this page made or looked for. */
+  | { readonly kind: 'edits'; readonly edits: readonly EditWord[] }
   | { readonly kind: 'token'; readonly request: number; readonly reason: TokenReason }
   | { readonly kind: 'token-cancel'; readonly request: number }
   | { readonly kind: 'log'; readonly level: LogLevel; readonly event: string; readonly fields: LogFields | undefined }
@@ -92,10 +117,13 @@ export type ToPage =
 /** How a stream delivers: one answer, a followed answer, or typed arrays followed. */
 export type StreamMode = 'once' | 'live' | 'columns'
 
+/** Lists that cross only while the page looks at them. */
+export type Followed = 'history' | 'quarantine' | 'outbox'
+
 export type ToWorker =
   | { readonly kind: 'open-stream'; readonly stream: number; readonly mode: StreamMode; readonly query: Query }
   | { readonly kind: 'close-stream'; readonly stream: number }
-  | { readonly kind: 'follow'; readonly what: 'history' | 'quarantine'; readonly on: boolean }
+  | { readonly kind: 'follow'; readonly what: Followed; readonly on: boolean }
   | { readonly kind: 'token'; readonly request: number; readonly token: string }
   | { readonly kind: 'token-failed'; readonly request: number; readonly message: string }
   | { readonly kind: 'page'; readonly event: 'visible' | 'hidden' | 'online' | 'offline' }

@@ -13,10 +13,11 @@ import { closedHere } from '../engine/proof.ts'
 import type { Http, TokenReason } from '../engine/transport.ts'
 import { SyncError, toPlain } from '../errors.ts'
 import { silentLog, type Log } from '../log.ts'
-import { compileQuery, idsOf } from '../query.ts'
+import { idsOf } from '../query.ts'
 import { openStore, type Store } from '../store/store.ts'
 import { WIRE_VERSION, type Answer, type OpenRequest, type ToPage, type ToWorker, type WorkerApi } from './api.ts'
-import { createReports, type Reports } from './reports.ts'
+import { createOutboxDesk, isOver, type OutboxDesk } from './outbox.ts'
+import { createReports } from './reports.ts'
 import type { SchemaOf } from './schema-of.ts'
 import { openStream, type Stream } from './stream.ts'
 
@@ -46,7 +47,7 @@ export async function databaseName(
 interface Open {
   readonly store: Store
   readonly engine: Engine
-  readonly reports: Reports
+  readonly desk: OutboxDesk
   readonly close: () => Promise<void>
 }
 
@@ -74,9 +75,11 @@ export function createHost(deps: HostDeps): WorkerApi {
       { ...request, lockName: name },
     )
     const reports = createReports({ store, clock: deps.clock, status: engine.status, send })
+    const desk = createOutboxDesk({ store, clock: deps.clock, send })
     const streams = new Map<number, Stream>()
     const stopStore = store.subscribe((event) => {
       for (const stream of streams.values()) stream.onEvent(event)
+      desk.onEvent(event)
     })
 
     port.onmessage = ({ data }: MessageEvent<ToWorker>) => {
@@ -93,7 +96,8 @@ export function createHost(deps: HostDeps): WorkerApi {
           streams.delete(data.stream)
           break
         case 'follow':
-          reports.follow(data.what, data.on)
+          if (data.what === 'outbox') desk.follow(data.on)
+          else reports.follow(data.what, data.on)
           break
         case 'token':
         case 'token-failed':
@@ -108,12 +112,13 @@ export function createHost(deps: HostDeps): WorkerApi {
     return {
       store,
       engine,
-      reports,
+      desk,
       close: async () => {
         for (const stream of streams.values()) stream.close()
         streams.clear()
         stopStore()
         await engine.close()
+        desk.close()
         reports.close()
         port.close()
       },
@@ -155,12 +160,36 @@ export function createHost(deps: HostDeps): WorkerApi {
     count: (query) =>
       answer(async () => {
         const { store } = current()
-        return store.count(compileQuery(query, store.specOf(query.collection)))
+        return store.count(store.compile(query))
       }),
     now: (timeout) => told((engine) => engine.now(timeout)),
     pause: () => told((engine) => engine.pause()),
     resume: () => told((engine) => engine.resume()),
     restart: () => told((engine) => engine.restart()),
+    write: (ops) =>
+      answer(async () => {
+        const { store, engine, desk } = current()
+        idsOf(ops.map(({ key }) => key))
+        const edits = await store.outbox.write(ops)
+        edits.forEach(desk.watch)
+        engine.edited()
+        return edits
+      }),
+    outbox: (...[what, id, more]) =>
+      answer(async () => {
+        const { store, engine, desk } = current()
+        if (what === 'find') {
+          const edit = store.outbox.find(id)
+          if (edit === null || isOver(edit.state)) return null
+          desk.watch(edit)
+          return edit
+        }
+        await store.outbox[what](id, more as never)
+        engine.edited()
+        return null
+      }),
+    synced: (id, timeout) => answer(async () => current().desk.synced(id, timeout)),
+    logout: (ifUnsent) => told((engine) => engine.logout(ifUnsent)),
     close: () =>
       answer(async () => {
         closed = true

@@ -6,16 +6,16 @@ import type { Clock } from '../clock.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Status } from '../engine/status.ts'
 import type { Store } from '../store/store.ts'
-import type { ToPage } from './api.ts'
+import type { Followed, ToPage } from './api.ts'
 
 const STATUS_MS = 100
 const LIST_MS = 500
 const QUARANTINE_SHOWN = 200
 
-type Followed = 'history' | 'quarantine'
+type Listed = Exclude<Followed, 'outbox'>
 
 export interface Reports {
-  follow(what: Followed, on: boolean): void
+  follow(what: Listed, on: boolean): void
   close(): void
 }
 
@@ -28,7 +28,7 @@ interface ReportDeps {
 
 export function createReports({ store, clock, status, send }: ReportDeps): Reports {
   const life = new AbortController()
-  const followed = new Set<Followed>()
+  const followed = new Set<Listed>()
   let shown: Status | null = null
 
   function sendStatus(): void {
@@ -65,7 +65,7 @@ export function createReports({ store, clock, status, send }: ReportDeps): Repor
     for (const what of followed) await sendList(what)
   })
 
-  async function sendList(what: Followed): Promise<void> {
+  async function sendList(what: Listed): Promise<void> {
     if (what === 'quarantine') send({ kind: what, value: await store.quarantine.list(QUARANTINE_SHOWN) })
     else send({ kind: what, value: { sessions: (await store.history()).map(({ n: _n, ...session }) => session) } })
   }

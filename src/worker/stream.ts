@@ -7,15 +7,12 @@
 import type { Clock } from '../clock.ts'
 import { toPlain } from '../errors.ts'
 import type { ShadowKey } from '../keys.ts'
-import { compileQuery, type Position, type Query } from '../query.ts'
-import { own, type Row } from '../schema.ts'
+import type { CompiledQuery, Position, Query } from '../query.ts'
 import type { Change, Found, Store, StoreEvent } from '../store/store.ts'
 import { oneAtATime } from '../waiting.ts'
-import type { StreamMode, ToPage, WireRow } from './api.ts'
+import type { RowState, StreamMode } from './api.ts'
+import { columnSender, rowSender, type Send, type Update } from './senders.ts'
 
-/** Most rows in one message: more would be a long task on the page. */
-const SLICE_ROWS = 2_000
-const SLICE_SLOTS = 20_000
 const FRAME_MS = 16
 
 export interface Stream {
@@ -26,26 +23,20 @@ export interface Stream {
 export interface StreamDeps {
   readonly store: Store
   readonly clock: Clock
-  readonly send: (message: ToPage, transfer?: Transferable[]) => void
+  readonly send: Send
 }
 
 interface Member {
   readonly key: ShadowKey | null
   readonly rev: number
-  readonly stale: boolean
-}
-
-interface Update {
-  readonly row: Row
-  readonly key: ShadowKey | null
-  readonly stale: boolean
+  readonly local: number
+  readonly state: RowState
 }
 
 /** @throws SyncError `invalid_argument` for a query that cannot be understood. */
 export function openStream({ store, clock, send }: StreamDeps, stream: number, mode: StreamMode, query: Query): Stream {
-  const spec = store.specOf(query.collection)
-  const compiled = compileQuery(query, spec)
-  const { select, limit } = query
+  const { collection, select, limit } = query
+  let compiled = store.compile(query)
   const members = new Map<string, Member>()
   const deliver = mode === 'columns' ? columnSender(stream, select ?? [], send) : rowSender(stream, select, send)
   let ready = false
@@ -56,7 +47,7 @@ export function openStream({ store, clock, send }: StreamDeps, stream: number, m
   let updates = new Map<string, Update | null>()
   let resetNext = false
   let framing = false
-  /** A window is being read again: what waits is half of a step and must not be sent. */
+  /** The answer is being read again: what waits is half of a step and must not be sent. */
   let held = false
   let sentAt = -Infinity
 
@@ -82,10 +73,10 @@ export function openStream({ store, clock, send }: StreamDeps, stream: number, m
     }
   }
 
-  function put({ id, rev, row, key }: Found): void {
-    const stale = store.stateOf(spec.name, id) === 'stale'
-    members.set(id, { key, rev, stale })
-    updates.set(id, { row, key, stale })
+  function put({ id, rev, local, row, key }: Found): void {
+    const state = store.stateOf(collection, id)
+    members.set(id, { key, rev, local, state })
+    updates.set(id, { row, key, state })
   }
 
   function remove(id: string): void {
@@ -101,8 +92,10 @@ export function openStream({ store, clock, send }: StreamDeps, stream: number, m
   const reading = oneAtATime(async () => {
     if (closed) return
     try {
-      const found = await store.find(compiled)
-      if (closed) return
+      const asked = compiled
+      const found = await store.find(asked)
+      // Under other conditions it is asked again already.
+      if (closed || asked !== compiled) return
       held = false
       if (!ready || limit === undefined) replace(found)
       else patch(found)
@@ -133,6 +126,14 @@ export function openStream({ store, clock, send }: StreamDeps, stream: number, m
     schedule()
   }
 
+  /** A temporary key got its real one (R18). Where the query names it, what was found by the old one must not show. */
+  function renamed(): void {
+    const next = store.compile(query)
+    if (conditionsOf(next) === conditionsOf(compiled)) return
+    compiled = next
+    readAgain()
+  }
+
   function readAgain(): void {
     held = true
     void reading.run()
@@ -144,29 +145,30 @@ export function openStream({ store, clock, send }: StreamDeps, stream: number, m
     for (const id of [...members.keys()]) if (!now.has(id)) remove(id)
     for (const one of found) {
       const before = members.get(one.id)
-      if (before?.rev !== one.rev || before.stale !== (store.stateOf(spec.name, one.id) === 'stale')) put(one)
+      if (before?.rev !== one.rev || before.local !== one.local || before.state !== store.stateOf(collection, one.id))
+        put(one)
     }
     if (updates.size > 0 || resetNext) schedule()
   }
 
-  function apply({ id, rev, row }: Change): void {
+  function apply({ id, rev, local, row }: Change): void {
     if (row === undefined) {
-      if (members.has(id)) void refreshState(id)
+      if (members.has(id) && mode !== 'columns') void refreshState(id)
       return
     }
     if (row === null || !compiled.matches(row)) return remove(id)
     const key = compiled.sortKey(row)
     if (!isAfterStart({ key, id })) return remove(id)
-    put({ id, rev, local: 0, row, key })
+    put({ id, rev, local, row, key })
   }
 
   /** The row is the same, its state is not. */
   async function refreshState(id: string): Promise<void> {
     const before = members.get(id)
-    const [row] = await store.get(spec.name, [id]).catch(() => [])
+    const [row] = await store.get(collection, [id]).catch(() => [])
     // A change that came meanwhile has said more than this read can.
     if (row === undefined || closed || before === undefined || members.get(id) !== before) return
-    put({ id, row, local: 0, ...before })
+    put({ id, row, ...before })
     schedule()
   }
 
@@ -210,10 +212,11 @@ export function openStream({ store, clock, send }: StreamDeps, stream: number, m
 
   return {
     onEvent(event) {
-      if (closed || event.kind === 'settled' || event.kind === 'outbox' || event.kind === 'aliases') return
+      if (closed || event.kind === 'settled' || event.kind === 'outbox') return
+      if (event.kind === 'aliases') return renamed()
       if (event.kind === 'closed') return fail(event.error)
       if (event.kind === 'reset') return void reading.run()
-      const changes = event.changes.filter(({ type }) => type === spec.name)
+      const changes = event.changes.filter(({ type }) => type === collection)
       if (changes.length === 0) return
       if (!ready) early.push(...changes)
       else if (reading.running) void reading.run()
@@ -229,74 +232,6 @@ export function openStream({ store, clock, send }: StreamDeps, stream: number, m
   }
 }
 
-type Deliver = (batch: ReadonlyMap<string, Update | null>, reset: boolean) => void
-
-function rowSender(stream: number, select: readonly string[] | undefined, send: StreamDeps['send']): Deliver {
-  return (batch, reset) => {
-    const removed: string[] = []
-    const rows: WireRow[] = []
-    for (const [id, update] of batch) {
-      if (update === null) removed.push(id)
-      else
-        rows.push({
-          id,
-          key: update.key,
-          data: select === undefined ? update.row : pick(update.row, select),
-          stale: update.stale,
-        })
-    }
-    const length = Math.max(rows.length, removed.length, 1)
-    for (let at = 0; at < length; at += SLICE_ROWS) {
-      const end = at + SLICE_ROWS
-      send({
-        kind: 'rows',
-        stream,
-        reset: reset && at === 0,
-        rows: rows.slice(at, end),
-        removed: removed.slice(at, end),
-        last: end >= length,
-      })
-    }
-  }
-}
-
-/** Each record gets a slot when first seen and keeps it; a record that left has NaN in its slot. */
-function columnSender(stream: number, fields: readonly string[], send: StreamDeps['send']): Deliver {
-  let slotOf = new Map<string, number>()
-  let used = 0
-  return (batch, reset) => {
-    if (reset) {
-      slotOf = new Map()
-      used = 0
-    }
-    const entries = [...batch].flatMap(([id, update]): Array<[number, Row | null]> => {
-      let slot = slotOf.get(id)
-      if (slot === undefined) {
-        if (update === null) return []
-        slot = used++
-        slotOf.set(id, slot)
-      }
-      return [[slot, update === null ? null : update.row]]
-    })
-    const length = Math.max(entries.length, 1)
-    for (let at = 0; at < length; at += SLICE_SLOTS) {
-      const part = entries.slice(at, at + SLICE_SLOTS)
-      const slots = Uint32Array.from(part, ([slot]) => slot)
-      const values = fields.map((field) =>
-        Float64Array.from(part, ([, row]) => (row === null ? NaN : numberOf(own(row, field)))),
-      )
-      send({ kind: 'columns', stream, reset: reset && at === 0, slots, values, last: at + SLICE_SLOTS >= length }, [
-        slots.buffer,
-        ...values.map(({ buffer }) => buffer),
-      ])
-    }
-  }
-}
-
-function numberOf(value: unknown): number {
-  return typeof value === 'number' ? value : NaN
-}
-
-function pick(row: Row, fields: readonly string[]): Row {
-  return Object.fromEntries(fields.filter((field) => Object.hasOwn(row, field)).map((field) => [field, row[field]]))
+function conditionsOf({ fields, query }: CompiledQuery): string {
+  return JSON.stringify([...fields, query.after])
 }

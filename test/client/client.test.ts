@@ -67,7 +67,7 @@ describe('createSync (R38)', () => {
     const { fake, sync } = setUp({ options: { rate: 5, timeouts: {}, ceiling: {}, capabilities: { nudge: false } } })
     await sync.ready
     expect(fake.request()).toMatchObject({
-      wire: 2,
+      wire: 3,
       name: 'world',
       account: 'ann',
       endpoint: 'https://app.test/sync',

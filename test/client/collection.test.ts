@@ -129,7 +129,7 @@ describe('a query (R38)', () => {
       reset: true,
       last: true,
       removed: [],
-      rows: [{ id: '4', key: [3, 'a'], data: { id: 4 }, stale: false }],
+      rows: [{ id: '4', key: [3, 'a'], data: { id: 4 }, state: 'synced' }],
     })
     expect([await first, await none]).toEqual([{ id: 4 }, undefined])
   })

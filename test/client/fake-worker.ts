@@ -64,6 +64,10 @@ export function createFakeWorker(script: Partial<WorkerApi> = {}): FakeWorker {
     pause: async () => fine,
     resume: async () => fine,
     restart: async () => fine,
+    write: async () => ({ ok: true, value: [] }),
+    outbox: async () => fine,
+    synced: async () => ({ ok: true, value: 'synced' }),
+    logout: async () => fine,
     close: async () => fine,
     ...script,
   }

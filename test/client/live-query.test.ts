@@ -74,7 +74,7 @@ describe('a live query (R38, R39)', () => {
     expect(ids(before.rows)).toEqual([1, 2, 3])
   })
 
-  it('says beside the rows which of them are stale, never inside (R21)', () => {
+  it('says beside the rows how they stand, never inside, and keeps the rows (R21)', () => {
     const { source, live } = setUp()
     live.subscribe(() => undefined)
     source.rows(
@@ -84,8 +84,13 @@ describe('a live query (R38, R39)', () => {
       ],
       { reset: true },
     )
-    source.rows([[2, 2]], { stale: true })
-    expect(live.getSnapshot().states).toEqual(['synced', 'stale'])
+    const before = live.getSnapshot()
+    for (const state of ['stale', 'pending', 'failed', 'conflict'] as const) {
+      source.rows([[2, 2]], { state })
+      expect(live.getSnapshot().states).toEqual(['synced', state])
+      expect(live.getSnapshot().rows[1]).toBe(before.rows[1])
+    }
+    expect(before.states).toEqual(['synced', 'synced'])
     expect(Object.keys(live.getSnapshot().rows[1] ?? {})).toEqual(['id', 'value'])
   })
 

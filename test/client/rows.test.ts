@@ -6,12 +6,16 @@ import type { WireRow } from '../../src/worker/api.ts'
 
 const value = fc.oneof(fc.integer({ min: 0, max: 4 }), fc.constantFrom('a', 'b', ''), fc.boolean(), fc.constant(null))
 const row = fc
-  .record({ id: fc.integer({ min: 1, max: 12 }).map(String), value, stale: fc.boolean() })
-  .map(({ id, value, stale }): WireRow => ({
+  .record({
+    id: fc.integer({ min: 1, max: 12 }).map(String),
+    value,
+    state: fc.constantFrom('synced', 'pending', 'stale'),
+  })
+  .map(({ id, value, state }): WireRow => ({
     id,
     key: shadowKey(value),
     data: { id, value, nested: [{ value }] },
-    stale,
+    state,
   }))
 const slice = fc.record({
   reset: fc.boolean(),
@@ -44,7 +48,15 @@ describe('the rows of a query on the page', () => {
             expect(ids(removed)).toEqual([...committed.keys()].filter((id) => !model.has(id)).sort())
             const same = (id: string): boolean => JSON.stringify(committed.get(id)) === JSON.stringify(model.get(id))
             expect(ids(changed)).toEqual([...model.keys()].filter((id) => committed.has(id) && !same(id)).sort())
-            for (const one of before) if (model.has(one.id) && same(one.id)) expect(rows.entries()).toContain(one)
+            for (const one of before) {
+              const now = model.get(one.id)
+              if (now === undefined) continue
+              if (same(one.id)) expect(rows.entries()).toContain(one)
+              // A state stands beside the row: the row an app renders stays the same object (R21).
+              const unchanged = JSON.stringify(now.data) === JSON.stringify(one.data)
+              const shown = rows.entries().find(({ id }) => id === one.id)
+              expect(shown?.data === one.data).toBe(unchanged)
+            }
             committed = new Map(model)
           }
         }),
@@ -85,7 +97,7 @@ describe('the rows of a query on the page', () => {
     rows.take({ reset: true, rows: [numbered(1), numbered(2)], removed: [] })
     rows.commit()
     const [first] = rows.entries()
-    rows.take({ reset: true, rows: [numbered(1), { ...numbered(2), stale: true }], removed: [] })
+    rows.take({ reset: true, rows: [numbered(1), { ...numbered(2), state: 'stale' }], removed: [] })
     const { added, changed, removed } = rows.commit()
     expect(rows.entries()[0]).toBe(first)
     expect([added, changed.map(({ id }) => id), removed]).toEqual([[], ['2'], []])
@@ -93,5 +105,5 @@ describe('the rows of a query on the page', () => {
 })
 
 function numbered(at: number): WireRow {
-  return { id: String(at), key: [2, at], data: { id: at }, stale: false }
+  return { id: String(at), key: [2, at], data: { id: at }, state: 'synced' }
 }

@@ -1,7 +1,7 @@
 /** Streams without a worker: the test plays the other side. */
 import { createStreams, type OpenStream, type StreamMessage } from '../../src/client/streams.ts'
 import type { ShadowKey } from '../../src/keys.ts'
-import type { ToWorker } from '../../src/worker/api.ts'
+import type { RowState, ToWorker } from '../../src/worker/api.ts'
 
 export interface StreamSource {
   readonly openStream: OpenStream
@@ -9,7 +9,7 @@ export interface StreamSource {
   /** Delivers to the stream that was opened last. */
   readonly rows: (
     rows: ReadonlyArray<readonly [id: number, value: unknown]>,
-    options?: { reset?: boolean; removed?: readonly number[]; last?: boolean; stale?: boolean },
+    options?: { reset?: boolean; removed?: readonly number[]; last?: boolean; state?: RowState },
   ) => void
   readonly columns: (
     slots: readonly number[],
@@ -29,14 +29,14 @@ export function createStreamSource(keyOf: (value: unknown) => ShadowKey | null =
   return {
     openStream: streams.open,
     posted,
-    rows: (rows, { reset = false, removed = [], last = true, stale = false } = {}) =>
+    rows: (rows, { reset = false, removed = [], last = true, state = 'synced' } = {}) =>
       streams.deliver({
         kind: 'rows',
         stream: newest(),
         reset,
         last,
         removed: removed.map(String),
-        rows: rows.map(([id, value]) => ({ id: String(id), key: keyOf(value), data: { id, value }, stale })),
+        rows: rows.map(([id, value]) => ({ id: String(id), key: keyOf(value), data: { id, value }, state })),
       }),
     columns: (slots, values, { reset = false, last = true } = {}) =>
       streams.deliver({

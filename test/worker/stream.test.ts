@@ -5,7 +5,7 @@ import { systemClock } from '../../src/clock.ts'
 import { compileQuery, type Query } from '../../src/query.ts'
 import type { Row } from '../../src/schema.ts'
 import { openStore, type Store } from '../../src/store/store.ts'
-import type { StreamMode, ToPage } from '../../src/worker/api.ts'
+import type { RowState, StreamMode, ToPage } from '../../src/worker/api.ts'
 import { openStream, type Stream } from '../../src/worker/stream.ts'
 import { createScheduler, seeded, seededRandom, virtualClock } from '../support/virtual-time.ts'
 import { closeAll, del, openTest, page, put, schema, session, type Opened } from '../store/support.ts'
@@ -15,7 +15,7 @@ afterEach(closeAll)
 /** What the page makes of the messages of one stream. */
 function createPage() {
   const messages: ToPage[] = []
-  const rows = new Map<string, { row: Row; stale: boolean }>()
+  const rows = new Map<string, { row: Row; state: RowState }>()
   const steps: Array<Map<string, Row>> = []
   let pending: Array<() => void> = []
   const send = (message: ToPage): void => {
@@ -24,7 +24,7 @@ function createPage() {
     pending.push(() => {
       if (message.reset) rows.clear()
       for (const id of message.removed) rows.delete(id)
-      for (const { id, data, stale } of message.rows) rows.set(id, { row: data as Row, stale })
+      for (const { id, data, state } of message.rows) rows.set(id, { row: data as Row, state })
     })
     if (!message.last) return
     for (const apply of pending) apply()
@@ -109,7 +109,10 @@ describe('a live query', () => {
     await vi.waitFor(() => expect(shown.rowMessages()).toHaveLength(1))
     await Promise.all(
       Array.from({ length: 20 }, async (_, at) => {
-        shown.stream.onEvent({ kind: 'changes', changes: [{ type: 'thing', id: String(at), rev: 1, row: { id: at } }] })
+        shown.stream.onEvent({
+          kind: 'changes',
+          changes: [{ type: 'thing', id: String(at), rev: 1, local: 0, row: { id: at } }],
+        })
       }),
     )
     await vi.waitFor(() => expect(shown.rows.size).toBe(20))
@@ -122,8 +125,8 @@ describe('a live query', () => {
     const shown = follow(opened, { select: ['name', 'n', 'toString', '__proto__'], order: { field: 'n', dir: 'asc' } })
     await vi.waitFor(() => expect(shown.rows.size).toBe(2))
     expect(shown.rowMessages().flatMap(({ rows }) => rows)).toEqual([
-      { id: '2', key: [0], data: { name: 'b' }, stale: false },
-      { id: '1', key: [2, 1], data: { name: 'a', n: 1 }, stale: false },
+      { id: '2', key: [0], data: { name: 'b' }, state: 'synced' },
+      { id: '1', key: [2, 1], data: { name: 'a', n: 1 }, state: 'synced' },
     ])
   })
 
@@ -173,9 +176,9 @@ describe('a live query', () => {
     await opened.receive([
       { data: { id: 1 }, meta: { type: 'thing', sync: { event_type: 'exploded', ack_key: 'k', revision: 2 } } },
     ])
-    await vi.waitFor(() => expect(shown.rows.get('1')).toEqual({ row: { id: 1, n: 1 }, stale: true }))
+    await vi.waitFor(() => expect(shown.rows.get('1')).toEqual({ row: { id: 1, n: 1 }, state: 'stale' }))
     await opened.receive([put(1, 3, { n: 3 })])
-    await vi.waitFor(() => expect(shown.rows.get('1')).toEqual({ row: { id: 1, n: 3 }, stale: false }))
+    await vi.waitFor(() => expect(shown.rows.get('1')).toEqual({ row: { id: 1, n: 3 }, state: 'synced' }))
   })
 
   it('closed, sends nothing more', async () => {

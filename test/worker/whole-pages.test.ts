@@ -278,7 +278,7 @@ describe('a followed query under load', () => {
     reading.open()
     await quiet()
     expect(seen.states.at(-1)).toBe('1:100')
-    expect(seen.messages.at(-1)).toMatchObject({ rows: [{ id: '1', stale: false }] })
+    expect(seen.messages.at(-1)).toMatchObject({ rows: [{ id: '1', state: 'synced' }] })
     store.close()
   })
 
