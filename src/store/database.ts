@@ -35,6 +35,8 @@ export interface Database {
   /** Makes key ranges for native requests. */
   readonly range: typeof IDBKeyRange
   readonly close: () => void
+  /** Deletes it, closed or not. False: other tabs hold it. */
+  readonly destroy: () => Promise<boolean>
 }
 
 export interface StorageDeps {
@@ -108,6 +110,11 @@ export async function openDatabase(
     schemaHash: hash,
     range: deps.IDBKeyRange,
     close: () => dexie.close(),
+    destroy: () =>
+      dexie.delete().then(
+        () => true,
+        () => false,
+      ),
   }
 }
 

@@ -4,7 +4,9 @@
  */
 import type { Random } from '../clock.ts'
 import type { Database } from './database.ts'
-import type { Identity, SessionRow, SyncRow } from './rows.ts'
+import type { OutboxRow } from './edit.ts'
+import { NO_OUTBOX } from './edits.ts'
+import type { Identity, OutboxMeta, SessionRow, SyncRow } from './rows.ts'
 import { asLeader, checkSchema, readAsLeader, readIdentity, type Lease } from './guard.ts'
 import { result } from './native.ts'
 
@@ -40,8 +42,10 @@ export interface Device {
     lease: Lease,
     facts: { account?: string | null; serverEpoch?: string | null; capabilities?: string | null },
   ): Promise<void>
-  /** Clears every store in one transaction and starts a new generation; the log's sequence goes on. */
+  /** Clears all but the outbox in one transaction and starts a new generation; the log's sequence goes on. */
   wipe(lease: Lease): Promise<Lease>
+  /** The same, and engines that see it stop (R28). */
+  signOut(lease: Lease, keepOutbox: boolean): Promise<Lease>
 }
 
 export function createDevice(database: Database, random: Random): Device {
@@ -67,6 +71,9 @@ export function createDevice(database: Database, random: Random): Device {
         const known = (await meta.get('identity')) as Identity | undefined
         if (known !== undefined) {
           checkSchema(known, database)
+          const sync = await readSync()
+          // Whoever opens it has signed in again.
+          if (sync.signedOut === true) await meta.put({ ...sync, signedOut: false })
           return known
         }
         const identity = freshIdentity(0)
@@ -114,22 +121,37 @@ export function createDevice(database: Database, random: Random): Device {
         })
         if (capabilities !== undefined) await meta.put({ ...(await readSync()), capabilities })
       }),
-    wipe: (lease) => {
-      const names = dexie.tables.map(({ name }) => name)
-      return native.write('strict', names, async (store) => {
-        const log = await readAsLeader(store, database, lease)
-        const { paused, started } = (await result<SyncRow | undefined>(store('meta').get('sync'))) ?? NOTHING_YET
-        for (const name of names) store(name).clear()
-        const identity = freshIdentity(lease.epoch)
-        // The sequence goes on, so that what other tabs still hold in memory lies at or below the mark and counts for nothing.
-        for (const row of [
-          identity,
-          { key: 'log', head: log.head, mark: log.head, seen: log.head, base: log.head },
-          { ...NOTHING_YET, paused, started },
-        ])
-          store('meta').put(row)
-        return { device: identity.device, epoch: lease.epoch }
-      })
-    },
+    wipe: (lease) => clear(lease, true, false),
+    signOut: (lease, keepOutbox) => clear(lease, keepOutbox, true),
+  }
+
+  function clear(lease: Lease, keepOutbox: boolean, signedOut: boolean): Promise<Lease> {
+    const names = dexie.tables.map(({ name }) => name)
+    return native.write('strict', names, async (store) => {
+      const log = await readAsLeader(store, database, lease)
+      const meta = store('meta')
+      const [sync = NOTHING_YET, outbox = NO_OUTBOX, edits] = await Promise.all([
+        result<SyncRow | undefined>(meta.get('sync')),
+        result<OutboxMeta | undefined>(meta.get('outbox')),
+        result<OutboxRow[]>(store('outbox').getAll()),
+      ])
+      for (const name of names) store(name).clear()
+      const identity = freshIdentity(lease.epoch)
+      // The sequence goes on, so that what other tabs still hold in memory lies at or below the mark and counts for nothing.
+      for (const row of [
+        identity,
+        { key: 'log', head: log.head, mark: log.head, seen: log.head, base: log.head },
+        { ...NOTHING_YET, paused: sync.paused, started: sync.started, signedOut },
+        { ...outbox, version: outbox.version + 1 },
+      ])
+        meta.put(row)
+      // Revisions of before say nothing about what comes now; the next clean session does.
+      if (keepOutbox)
+        for (const row of edits)
+          store('outbox').put(
+            row.kind === 'edit' && row.answer !== null ? { ...row, answer: { ...row.answer, revision: null } } : row,
+          )
+      return { device: identity.device, epoch: lease.epoch }
+    })
   }
 }

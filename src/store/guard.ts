@@ -30,18 +30,31 @@ export function asLeader<T>(
 /** What a native engine write reads first, in one go; refuses if the lease is void. */
 export async function readAsLeader(stores: Stores, database: Database, lease: Lease): Promise<LogRow> {
   const meta = stores('meta')
-  const [identity, log] = await Promise.all([
+  const [identity = vanished(), log = vanished()] = await Promise.all([
     result<Identity | undefined>(meta.get('identity')),
     result<LogRow | undefined>(meta.get('log')),
   ])
-  allowed(identity ?? vanished(), database, lease)
-  return log ?? vanished()
+  allowed(identity, database, lease)
+  return log
 }
+
+/** What a write of the app reads first: of any tab, but of this generation (R24). */
+export async function readAsApp(stores: Stores, database: Database, device: string): Promise<LogRow> {
+  const meta = stores('meta')
+  const [identity = vanished(), log = vanished()] = await Promise.all([
+    result<Identity | undefined>(meta.get('identity')),
+    result<LogRow | undefined>(meta.get('log')),
+  ])
+  checkSchema(identity, database)
+  if (identity.device !== device) throw replaced()
+  return log
+}
+
+const replaced = (): SyncError => new SyncError('generation_changed', 'Another tab replaced the stored data.')
 
 function allowed(identity: Identity, database: Database, lease: Lease): Identity {
   checkSchema(identity, database)
-  if (identity.device !== lease.device)
-    throw new SyncError('generation_changed', 'Another tab replaced the stored data.')
+  if (identity.device !== lease.device) throw replaced()
   if (identity.epoch !== lease.epoch) throw new SyncError('fenced', 'Another tab leads now.')
   return identity
 }

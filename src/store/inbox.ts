@@ -6,13 +6,14 @@
  */
 import type { WireItem } from '../protocol/queue.ts'
 import type { Database } from './database.ts'
-import { tableName, type InboxRow, type LogRow, type QuarantineRow, type TableRow, type Tombstone } from './rows.ts'
+import { tableName, type InboxRow, type OutboxMeta, type QuarantineRow, type TableRow, type Tombstone } from './rows.ts'
 import type { SessionFacts } from './device.ts'
-import { own, type Row } from '../schema.ts'
-import { readAsLeader, vanished, type Lease } from './guard.ts'
-import { bodyOf, classify, reclassify, type StoredItem } from './item.ts'
-import { result } from './native.ts'
+import { NO_OUTBOX, type Edits, type OutboxChange } from './edits.ts'
+import { readAsLeader, type Lease } from './guard.ts'
+import { bodyOf, classify, type StoredItem } from './item.ts'
+import { result, type Stores } from './native.ts'
 import { createRecordMap, type RecordMap } from './record-map.ts'
+import { isSame } from './same.ts'
 import type { Known, LoadedRow, Overlay } from './overlay.ts'
 
 /** A larger page becomes several rows of one commit, so that settling stays small (R1). */
@@ -28,6 +29,8 @@ export interface Committed {
   /** The stored ack keys: drop row `n` once the server has taken all of them. */
   readonly acks: { readonly n: number; readonly keys: readonly string[] } | null
   readonly rows: readonly LoadedRow[]
+  /** Confirmed edits that are server truth now. */
+  readonly outbox: OutboxChange | null
   readonly accepted: number
   readonly quarantined: number
   /** Items that cannot be acknowledged, so they come again with each session (R11). */
@@ -40,8 +43,6 @@ export interface Inbox {
   /** Looks up what the disk knows of a page's records, so that its commit need not wait for that. */
   prepare(page: IncomingPage): void
   commit(lease: Lease, pages: readonly IncomingPage[], session: SessionFacts): Promise<Committed>
-  /** Rows this worker has not read yet, with the log as of the same instant. */
-  readAbove(head: number): Promise<{ readonly rows: readonly LoadedRow[]; readonly log: LogRow }>
 }
 
 /** A page read under the schema, and what the disk knew of its records at that mark. */
@@ -51,11 +52,8 @@ interface Prepared {
   readonly settled: Promise<RecordMap<Known>>
 }
 
-/** Rows read at once: the next ones are fetched while these are parsed. */
-const ROWS_PER_READ = 32
-
-export function createInbox(database: Database, overlay: Overlay): Inbox {
-  const { native, specs, range } = database
+export function createInbox(database: Database, overlay: Overlay, edits: Edits): Inbox {
+  const { native, specs } = database
   const prepared = new WeakMap<IncomingPage, Prepared>()
 
   function prepare(page: IncomingPage): Prepared {
@@ -94,7 +92,9 @@ export function createInbox(database: Database, overlay: Overlay): Inbox {
       const slices = admitted.pages.flatMap(slice)
       const texts = slices.map((items) => JSON.stringify(items))
 
-      const { head, n } = await native.write('strict', ['meta', 'inbox', 'acks'], async (store) => {
+      const caught = edits.all().length === 0 ? [] : edits.caughtUp(slices.flat(), session.run)
+      const stores = ['meta', 'inbox', 'acks', ...(caught.length === 0 ? [] : ['outbox'])]
+      const { head, n, outbox } = await native.write('strict', stores, async (store) => {
         const log = await readAsLeader(store, database, lease)
         const inbox = store('inbox')
         for (const [at, items] of texts.entries())
@@ -108,33 +108,32 @@ export function createInbox(database: Database, overlay: Overlay): Inbox {
         const acked = keys.length === 0 ? null : result(store('acks').add({ device: lease.device, keys }))
         store('meta').put({ ...log, head: log.head + slices.length })
         store('meta').put({ key: 'session', ...session })
-        return { head: log.head, n: (await acked) as number | null }
+        // A confirmed edit goes with the very transaction that stores what the server made of it (R16).
+        const outbox = caught.length === 0 ? null : await forget(store, caught)
+        return { head: log.head, n: (await acked) as number | null, outbox }
       })
 
       const rows = slices.map((items, at) => ({ seq: head + 1 + at, bytes: texts[at]!.length, items }))
       return {
         acks: n === null ? null : { n, keys },
         rows,
+        outbox,
         accepted: slices.reduce((sum, items) => sum + items.length, 0),
         quarantined: slices.reduce((sum, items) => sum + items.filter(({ kind }) => kind === 'bad').length, 0),
         unackable,
         divergent: admitted.divergent,
       }
     },
+  }
 
-    readAbove: (head) =>
-      native.read(['meta', 'inbox'], async (store) => {
-        const log = (await result<LogRow | undefined>(store('meta').get('log'))) ?? vanished()
-        const read = (above: number): Promise<InboxRow[]> =>
-          result(store('inbox').getAll(range.lowerBound(above, true), ROWS_PER_READ))
-        const rows: LoadedRow[] = []
-        for (let next: Promise<InboxRow[]> | null = read(Math.max(head, log.mark)); next !== null;) {
-          const stored: InboxRow[] = await next
-          next = stored.length < ROWS_PER_READ ? null : read(stored.at(-1)!.seq)
-          for (const row of stored) rows.push(fromRow(row, database))
-        }
-        return { log, rows }
-      }),
+  async function forget(store: Stores, ids: readonly string[]): Promise<OutboxChange> {
+    const meta = (await result<OutboxMeta | undefined>(store('meta').get('outbox'))) ?? NO_OUTBOX
+    const next = { ...meta, version: meta.version + 1 }
+    for (const id of ids) store('outbox').delete(id)
+    store('meta').put(next)
+    // Where another tab wrote meanwhile, the version stays the one this worker knows, so that it reads that too.
+    const known = edits.meta.version
+    return { meta: known === meta.version ? next : { ...next, version: known }, whole: false, puts: [], deletes: ids }
   }
 
   /** Stored revisions of what comes in, by type and id. */
@@ -224,26 +223,8 @@ function newestOf(a: Known | undefined, b: Known | undefined): Known | undefined
   return a === undefined || (b !== undefined && b.rev > a.rev) ? b : a
 }
 
-/** Whether two JSON values say the same; the order of fields does not count. */
-function isSame(a: unknown, b: unknown): boolean {
-  if (a === b) return true
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
-  if (Array.isArray(a) !== Array.isArray(b)) return false
-  const fields = Object.entries(a)
-  return (
-    fields.length === Object.keys(b).length &&
-    fields.every(([name, value]) => Object.hasOwn(b, name) && isSame(value, own(b as Row, name)))
-  )
-}
-
 function slice(page: readonly StoredItem[]): Array<readonly StoredItem[]> {
   const slices: Array<readonly StoredItem[]> = []
   for (let at = 0; at < page.length; at += RECORDS_PER_ROW) slices.push(page.slice(at, at + RECORDS_PER_ROW))
   return slices
-}
-
-function fromRow(row: InboxRow, database: Database): LoadedRow {
-  const items = JSON.parse(row.items) as StoredItem[]
-  const current = row.schema === database.schemaHash ? items : items.map((item) => reclassify(item, database.specs))
-  return { seq: row.seq, bytes: row.bytes, items: current }
 }

@@ -1,9 +1,20 @@
 /**
- * The outbox as the rest of the package sees it (contract; built in this change).
+ * The outbox as apps write it: every edit is durable before its promise resolves, from any tab (I11), and leaves
+ * only when the server has it or the user takes it back (I14, promise 6). One strict transaction for each call;
+ * where another tab was quicker, it reads what that one did and begins again.
  */
-import type { Row } from '../schema.ts'
-import type { EditInfo, EditProblem, EditRequest, OutboxSnapshot, WriteOp } from './edit.ts'
+import type { Clock, Random } from '../clock.ts'
+import { SyncError } from '../errors.ts'
+import { canonicalId } from '../keys.ts'
+import { own, type CollectionSpec, type Row } from '../schema.ts'
+import type { Alias, Edit, EditInfo, EditProblem, EditRequest, OutboxRow, OutboxSnapshot, WriteOp } from './edit.ts'
+import { infoOf } from './edit.ts'
+import { refersTo, renamed } from './edit-order.ts'
+import type { Edits } from './edits.ts'
 import type { Lease } from './guard.ts'
+import { fieldsOf, patched, rebase } from './merge-edit.ts'
+import type { Draft, OutboxLog } from './outbox-log.ts'
+import { createPushLog } from './push-log.ts'
 
 /** What is known of the server, which decides how an edit may be sent (R13, R17). */
 export interface WriteTerms {
@@ -55,3 +66,191 @@ export interface Outbox {
   /** The leader's: what the server said. */
   answer(lease: Lease, outcomes: readonly EditOutcome[]): Promise<void>
 }
+
+export interface OutboxDeps {
+  readonly log: OutboxLog
+  readonly edits: Edits
+  readonly specs: ReadonlyMap<string, CollectionSpec>
+  readonly clock: Clock
+  readonly random: Random
+}
+
+export function createOutbox(deps: OutboxDeps): Outbox {
+  const { log, edits, specs, clock, random } = deps
+
+  /** The edit with this id, if it is the user's to change. */
+  function changeable(draft: Draft, id: string): Edit {
+    const edit = draft.edits().find((one) => one.id === id)
+    if (edit === undefined || edit.state === 'confirmed')
+      throw new SyncError('edit_missing', 'This edit does not wait any more: write another.')
+    if (edit.state === 'sending' || (edit.state === 'unknown' && !edit.parked))
+      throw new SyncError('edit_in_flight', 'This edit is being sent: write another, which follows it.')
+    return edit
+  }
+
+  const change = (id: string, work: (edit: Edit, draft: Draft) => void | Promise<void>): Promise<void> =>
+    log.change(null, [], async (draft) => work(changeable(draft, id), draft))
+
+  /** Takes an edit back: what was made upon it is made upon what was before it. */
+  function takeBack(draft: Draft, edit: Edit): void {
+    draft.remove(edit, true)
+    for (const later of draft.edits()) {
+      if (later.type !== edit.type || later.key !== edit.key) continue
+      if (edit.op === 'insert') draft.remove(later, true)
+      else if (later.n > edit.n && later.state !== 'confirmed') draft.put(rebase(later, edit.value, edit.base))
+    }
+  }
+
+  async function writeOne(
+    draft: Draft,
+    { op, collection, key, value, temporary }: WriteOp,
+    group: string | null,
+  ): Promise<Edit> {
+    const spec = specs.get(collection)
+    const given = canonicalId(key)
+    if (spec === undefined || spec.keyField === null || given === null)
+      throw new SyncError(
+        'invalid_argument',
+        `"${collection}" cannot be written: no such collection, or not one key field.`,
+      )
+    const alias = edits.alias(collection, given)
+    const id = alias?.to ?? given
+    const row = await draft.look(collection, id)
+    if (op === 'insert' && row !== null) throw new SyncError('record_exists', `There already is a ${collection} ${id}.`)
+    if (op !== 'insert' && row === null) throw new SyncError('record_missing', `There is no ${collection} ${id}.`)
+    const fresh: Edit = {
+      kind: 'edit',
+      id: random.uuid(),
+      n: draft.next(),
+      at: clock.now(),
+      group,
+      op,
+      type: collection,
+      key: id,
+      jsonKey: alias?.jsonKey ?? keyOf(row, spec) ?? key,
+      temporary,
+      value: edits
+        .aliases()
+        .reduce((now, { type, from, jsonKey }) => renamed(now, spec, { type, key: from }, jsonKey), value ?? {}),
+      base: op === 'insert' ? {} : op === 'delete' ? (row ?? {}) : fieldsOf(row ?? {}, value ?? {}),
+      baseRev: draft.revision(collection, id),
+      state: 'queued',
+      parked: false,
+      attempt: 0,
+      epoch: 0,
+      firstSentAt: null,
+      request: null,
+      answer: null,
+      problem: null,
+    }
+    const last = draft.edits().findLast((edit) => edit.type === collection && edit.key === id)
+    const joined = last === undefined ? null : join(last, fresh, spec, draft)
+    if (joined !== null) return joined
+    draft.put(fresh)
+    return fresh
+  }
+
+  /** One edit of two, where nothing of the first has left. Null: they stay two. */
+  function join(first: Edit, second: Edit, spec: CollectionSpec, draft: Draft): Edit | null {
+    if (first.state !== 'queued' || first.attempt > 0 || first.group !== second.group || first.op === 'delete')
+      return null
+    if (second.op === 'delete') {
+      draft.remove(first, true)
+      // What the server never heard of needs no deletion.
+      if (first.op === 'insert') return { ...second, state: 'confirmed' }
+      draft.put({ ...second, base: { ...second.base, ...first.base } })
+      return second
+    }
+    // A record that another waiting edit makes must exist before this one leaves, so it keeps its place.
+    if (draft.edits().some((edit) => edit.op === 'insert' && refersTo(second.value, spec, edit))) return null
+    const both: Edit = {
+      ...first,
+      value: patched(first.value, second.value, spec),
+      base: { ...second.base, ...first.base },
+    }
+    draft.put(both)
+    return both
+  }
+
+  return {
+    write: (ops) => {
+      const group = ops.length > 1 ? random.uuid() : null
+      const tables = ops.map(({ collection }) => collection).filter((type) => specs.has(type))
+      return log.change(null, tables, async (draft) => {
+        const written: EditInfo[] = []
+        for (const op of ops) written.push(infoOf(await writeOne(draft, op, group)))
+        return written
+      })
+    },
+    retry: (id) =>
+      change(id, (edit, draft) => {
+        if (edit.state === 'refused') draft.put(again(edit))
+      }),
+    edit: (id, patch) =>
+      log.change(null, [...specs.keys()], async (draft) => {
+        const edit = changeable(draft, id)
+        const spec = specs.get(edit.type)
+        if (spec === undefined || edit.op === 'delete' || edit.parked)
+          throw new SyncError(
+            'invalid_argument',
+            'Only inserts and updates that the server does not have can be edited.',
+          )
+        const before = edit.op === 'insert' ? {} : fieldsOf((await draft.look(edit.type, edit.key)) ?? {}, patch)
+        draft.put({ ...again(edit), value: patched(edit.value, patch, spec), base: { ...before, ...edit.base } })
+      }),
+    discard: (id) => change(id, (edit, draft) => takeBack(draft, edit)),
+    resend: (id) =>
+      change(id, (edit, draft) => {
+        if (edit.parked) draft.put(again(edit))
+      }),
+    arrived: (id, key) =>
+      change(id, (edit, draft) => {
+        if (!edit.parked)
+          throw new SyncError('invalid_argument', 'Only the user knows of an unknown edit whether it arrived.')
+        const real = key === null ? null : canonicalId(key)
+        const others = draft
+          .edits()
+          .filter((one) => one !== edit && (one.key === edit.key || refersTo(one.value, specOf(one.type), edit)))
+        if (key !== null && real === null) throw new SyncError('invalid_argument', 'This cannot be a key.')
+        if (real === null && others.length > 0)
+          throw new SyncError('invalid_argument', 'Other edits wait for this record: say which key it got.')
+        const done: Edit = {
+          ...edit,
+          state: 'confirmed',
+          parked: false,
+          problem: null,
+          answer: { row: null, revision: null, run: draft.run },
+        }
+        draft.put(done)
+        if (key !== null && real !== null) draft.rename(done, real, key)
+      }),
+    dismiss: (id) =>
+      log.change(null, [], async (draft) => {
+        const conflict = edits.conflict(id)
+        if (conflict !== undefined) draft.drop(conflict)
+      }),
+    find(id) {
+      const edit = edits.find(id)
+      return edit === undefined ? (edits.ended(id) ?? null) : infoOf(edit)
+    },
+    snapshot: edits.snapshot,
+    counts: edits.counts,
+    ...createPushLog(deps),
+  }
+
+  function specOf(type: string): CollectionSpec {
+    return specs.get(type) as CollectionSpec
+  }
+}
+
+/** As it was before it was sent. */
+function again(edit: Edit): Edit {
+  return { ...edit, state: 'queued', parked: false, request: null, problem: null, firstSentAt: null }
+}
+
+function keyOf(row: Row | null, { keyField }: CollectionSpec): string | number | undefined {
+  const key = row === null || keyField === null ? undefined : own(row, keyField)
+  return typeof key === 'string' || typeof key === 'number' ? key : undefined
+}
+
+export type { Alias, OutboxRow }

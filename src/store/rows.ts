@@ -98,7 +98,17 @@ export interface SyncRow {
   capabilities: string | null
 }
 
-export type MetaRow = Identity | LogRow | SessionRow | SyncRow
+/** How far the outbox goes: `version` grows with every change of it, so that other tabs see there is one. */
+export interface OutboxMeta {
+  key: 'outbox'
+  version: number
+  /** The order of the next edit. */
+  next: number
+  /** The last edits that users took back: what is gone without being here was synced. */
+  discarded: readonly string[]
+}
+
+export type MetaRow = Identity | LogRow | SessionRow | SyncRow | OutboxMeta
 
 export interface HistoryRow {
   n?: number

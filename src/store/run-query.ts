@@ -9,6 +9,7 @@ import type { ShadowKey } from '../keys.ts'
 import type { CompiledQuery } from '../query.ts'
 import type { CollectionSpec, Row } from '../schema.ts'
 import type { Database } from './database.ts'
+import type { Edits } from './edits.ts'
 import { result } from './native.ts'
 import { tableName, type LogRow, type TableRow } from './rows.ts'
 import type { Overlay } from './overlay.ts'
@@ -34,6 +35,7 @@ export interface QueryRunner {
 export interface QueryDeps {
   readonly database: Database
   readonly overlay: Overlay
+  readonly edits: Edits
   /** Reads what other workers stored since. */
   readonly catchUp: () => Promise<void>
   /** Whether nobody else can have written, so that what is in memory is what is on the disk. */
@@ -47,7 +49,7 @@ const GROWTH = 4
 /** So many records of the overlay are looked up one by one before all keys of a range are read instead. */
 const LOOKED_UP = 200
 
-export function createQueryRunner({ database, overlay, catchUp, isCurrent, onScan }: QueryDeps): QueryRunner {
+export function createQueryRunner({ database, overlay, edits, catchUp, isCurrent, onScan }: QueryDeps): QueryRunner {
   const { native, range } = database
 
   /**
@@ -91,18 +93,22 @@ export function createQueryRunner({ database, overlay, catchUp, isCurrent, onSca
   function fromOverlay(query: CompiledQuery, spec: CollectionSpec, mark: number): Found[] {
     const found: Found[] = []
     const { limit = Infinity } = query.query
-    for (const [id, { seq, rev, row }] of overlay.entries(spec.name)) {
-      if (seq <= mark || row === null || !query.matches(row)) continue
-      const one = { id, rev, local: 0, row, key: query.sortKey(row) }
-      if (!isAfter(query, one)) continue
+    const add = (id: string, rev: number, local: number, row: Row | null): void => {
+      if (row === null || !query.matches(row)) return
+      const one = { id, rev, local, row, key: query.sortKey(row) }
+      if (!isAfter(query, one)) return
       if (limit === Infinity) found.push(one)
       else insert(found, one, limit, query.compare)
     }
+    const edited = edits.truths.of(spec.name)
+    for (const [id, { seq, rev, row }] of overlay.entries(spec.name))
+      if (seq > mark && !edited.has(id)) add(id, rev, 0, row)
+    for (const [id, { truth, local, row }] of edited) add(id, truth.rev, local, row)
     return limit === Infinity ? found.sort(query.compare) : found
   }
 
   function isHidden({ name }: CollectionSpec, id: string, mark: number): boolean {
-    return (overlay.entry(name, id)?.seq ?? -1) > mark
+    return edits.truths.get(name, id) !== undefined || (overlay.entry(name, id)?.seq ?? -1) > mark
   }
 
   function fromTable(query: CompiledQuery, spec: CollectionSpec, mark: number, stored: readonly TableRow[]): Found[] {
@@ -125,8 +131,10 @@ export function createQueryRunner({ database, overlay, catchUp, isCurrent, onSca
   /** Records of the overlay that hide rows or stand for none. */
   function countHeld(query: CompiledQuery, spec: CollectionSpec, mark: number): number {
     let count = 0
-    for (const { seq, row } of overlay.entries(spec.name).values())
-      if (seq > mark && row !== null && query.matches(row)) count++
+    const edited = edits.truths.of(spec.name)
+    for (const [id, { seq, row }] of overlay.entries(spec.name))
+      if (seq > mark && !edited.has(id) && row !== null && query.matches(row)) count++
+    for (const { row } of edited.values()) if (row !== null && query.matches(row)) count++
     return count
   }
 
@@ -149,7 +157,7 @@ export function createQueryRunner({ database, overlay, catchUp, isCurrent, onSca
           return merge(query, spec, mark, desc && plan.ordered ? rows.reverse() : rows, plan)
         }
         // One range in order: read a little more than asked for, and more again while hidden rows leave it short.
-        const ahead = Math.min(READ_AHEAD, overlay.entries(spec.name).size)
+        const ahead = Math.min(READ_AHEAD, overlay.entries(spec.name).size + edits.truths.of(spec.name).size)
         for (let size = limit + ahead; ; size = size * GROWTH + READ_AHEAD) {
           const [stored, mark] = await Promise.all([readFirst(table, plan.path, ranges[0], size, desc), marked()])
           if (mark === null) return null
@@ -160,10 +168,18 @@ export function createQueryRunner({ database, overlay, catchUp, isCurrent, onSca
     },
 
     async get(spec, ids) {
+      const { name } = spec
+      /** Undefined: it is for the table to say. */
+      const held = (id: string, mark: number): Row | null | undefined => {
+        const edited = edits.truths.get(name, id)
+        if (edited !== undefined) return edited.row
+        const entry = overlay.entry(name, id)
+        return entry !== undefined && entry.seq > mark ? entry.row : undefined
+      }
       const { mark } = overlay
-      const held = ids.map((id) => overlay.entry(spec.name, id))
-      if (wholeFrom() !== null || (isCurrent() && held.every((entry) => entry !== undefined && entry.seq > mark)))
-        return held.map((entry) => entry?.row ?? undefined)
+      const known = ids.map((id) => held(id, mark))
+      if (wholeFrom() !== null || (isCurrent() && !known.includes(undefined)))
+        return known.map((row) => row ?? undefined)
       return reading(spec, async (table, marked) => {
         const [mark, ...stored] = await Promise.all([
           marked(),
@@ -171,8 +187,8 @@ export function createQueryRunner({ database, overlay, catchUp, isCurrent, onSca
         ])
         if (mark === null) return null
         return ids.map((id, at) => {
-          const entry = overlay.entry(spec.name, id)
-          return entry !== undefined && entry.seq > mark ? (entry.row ?? undefined) : stored[at]?.data
+          const row = held(id, mark)
+          return row === undefined ? stored[at]?.data : (row ?? undefined)
         })
       })
     },
@@ -187,7 +203,8 @@ export function createQueryRunner({ database, overlay, catchUp, isCurrent, onSca
       const matches = test(query, plan)
       const ranges = rangesOf(plan, query, range)
       return reading(spec, async (table, marked) => {
-        const ids = [...overlay.entries(spec.name).keys()]
+        const held = (): string[] => [...overlay.entries(spec.name).keys(), ...edits.truths.of(spec.name).keys()]
+        const ids = [...new Set(held())]
         if (plan.exact && ids.length <= LOOKED_UP) {
           // The index counts, and of the few records that hide rows it is asked whether theirs was counted.
           const [count, mark, ...rows] = await Promise.all([
@@ -197,7 +214,7 @@ export function createQueryRunner({ database, overlay, catchUp, isCurrent, onSca
           ])
           if (mark === null) return null
           const looked = new Set(ids)
-          if ([...overlay.entries(spec.name).keys()].every((id) => looked.has(id))) {
+          if (held().every((id) => looked.has(id))) {
             const hidden = rows.filter(
               (row) => row !== undefined && isHidden(spec, row.id, mark) && query.matches(row.data),
             )

@@ -11,7 +11,10 @@ import type { HistoryRow } from './rows.ts'
 import { createDevice, type Device } from './device.ts'
 import { asLeader, readAsLeader, type Lease } from './guard.ts'
 import type { RowState } from './edit.ts'
-import type { Outbox } from './outbox.ts'
+import { createEdits } from './edits.ts'
+import { createOutbox, type Outbox } from './outbox.ts'
+import { createOutboxLog } from './outbox-log.ts'
+import { withRealKeys } from './real-keys.ts'
 import { createInbox, type Committed, type IncomingPage } from './inbox.ts'
 import type { SessionFacts } from './device.ts'
 import { createOverlay } from './overlay.ts'
@@ -45,7 +48,8 @@ export interface Store {
    * @returns records moved, or null if nothing waits.
    */
   settleNext(lease: Lease, most?: number): Promise<number | null>
-  dropTombstones(lease: Lease, cleanRun: number): Promise<void>
+  /** Session number `run` was clean: forgets deletions and confirmed edits from before its start (R5, R16). */
+  proved(lease: Lease, run: number): Promise<void>
   /** Ack keys stored and not yet taken by the server, oldest first. */
   pendingAcks(): Promise<ReadonlyArray<{ readonly n: number; readonly keys: readonly string[] }>>
   /** The server has taken a row's keys, but for those it refused. */
@@ -65,7 +69,7 @@ export interface Store {
   compile(query: Query): CompiledQuery
   readonly outbox: Outbox
   /** The wipe of a sign-out, which stops every tab's engine; says `signedOut` in `device.sync()` until the next open (R28). */
-  signOut(lease: Lease, keepOutbox: boolean): Promise<void>
+  signOut(lease: Lease, keepOutbox: boolean): Promise<Lease>
   /** Closes and deletes the database. False: it could not be within two seconds, an empty shell is left (R28). */
   destroy(): Promise<boolean>
   /** What waits in the inbox. `empty`: nothing was ever stored in this generation. */
@@ -95,6 +99,7 @@ export interface StoreDeps extends StorageDeps {
 }
 
 const HISTORY_KEPT = 100
+const DESTROY_MS = 2_000
 
 /** @throws SyncError `storage_*`, `schema_*`. */
 export async function openStore(name: string, schema: Schema, deps: StoreDeps): Promise<Store> {
@@ -113,12 +118,24 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
   const device = guardedAll(createDevice(database, deps.random))
   /** Nobody else writes, as far as this worker knows, and it has read all that others wrote. */
   let leads = false
-  const inbox = createInbox(database, overlay)
-  const view = createView({ database, overlay, inbox, device, clock: deps.clock, emit })
+  const edits = createEdits(specs)
+  const inbox = createInbox(database, overlay, edits)
+  const view = createView({ database, overlay, edits, clock: deps.clock, emit })
+  const log = createOutboxLog({
+    database,
+    overlay,
+    edits,
+    generation: () => view.generation,
+    follow: () => view.follow(),
+    show: view.showEdits,
+  })
+  const { find, snapshot, counts, ...calls } = createOutbox({ ...deps, log, edits, specs })
+  const memory = { find, snapshot, counts }
   const tables = createTables(database, overlay, () => deps.clock.now())
   const runner = createQueryRunner({
     database,
     overlay,
+    edits,
     catchUp: () => view.follow(),
     isCurrent: () => leads && deps.fromMemory !== false,
     onScan: deps.onScan ?? (() => {}),
@@ -158,6 +175,24 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
     }
   }
 
+  /** What is in memory and what is on the disk are of two generations until it has been read anew. */
+  function replace(work: () => Promise<Lease>): Promise<Lease> {
+    return guarded(async () => {
+      const led = leads
+      leads = false
+      const next = await work()
+      await view.follow()
+      leads = led
+      return next
+    })
+  }
+
+  function shut(): void {
+    closed = true
+    listeners.clear()
+    database.close()
+  }
+
   const specOf = (type: string): CollectionSpec => {
     const spec = specs.get(type)
     if (spec === undefined) throw new SyncError('invalid_argument', `There is no collection "${type}" in the schema.`)
@@ -188,7 +223,7 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
     commit: (lease, pages, session) =>
       guarded(async () => {
         const committed = await inbox.commit(lease, pages, session)
-        view.show(committed.rows)
+        view.show(committed.rows, committed.outbox)
         return committed
       }),
     prepare: inbox.prepare,
@@ -203,7 +238,14 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
         if (mark >= row.seq) view.settled(mark)
         return to - from
       }),
-    dropTombstones: (lease, cleanRun) => guarded(() => tables.dropTombstones(lease, cleanRun)),
+    proved: (lease, run) =>
+      guarded(async () => {
+        await tables.dropTombstones(lease, run)
+        if (edits.proven(run).length > 0)
+          await log.change(lease, [], async (draft) => {
+            for (const edit of edits.proven(run)) draft.remove(edit, false)
+          })
+      }),
     pendingAcks: () =>
       guarded(async () => {
         const { device: uuid } = await device.identity()
@@ -231,25 +273,29 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
         }),
       ),
     history: () => read(() => database.history.reverse().toArray()),
-    wipe: (lease) =>
-      guarded(async () => {
-        // What is in memory and what is on the disk are of two generations until it has been read anew.
-        const led = leads
-        leads = false
-        const next = await device.wipe(lease)
-        await view.follow()
-        leads = led
-        return next
-      }),
+    wipe: (lease) => replace(() => device.wipe(lease)),
     follow: () => guarded(view.follow),
     find: (query) => read(() => runner.find(query, specOf(query.query.collection))),
-    get: (type, ids) => read(() => runner.get(specOf(type), ids)),
+    get: (type, ids) =>
+      read(() =>
+        runner.get(
+          specOf(type),
+          ids.map((id) => edits.realId(type, id)),
+        ),
+      ),
     count: (query) => read(() => runner.count(query, specOf(query.query.collection))),
-    stateOf: (type, id) => (view.isStale(type, id) ? 'stale' : 'synced'),
-    compile: (query) => compileQuery(query, specOf(query.collection)),
-    outbox: null as unknown as Outbox,
-    signOut: async () => {},
-    destroy: async () => true,
+    stateOf: view.stateOf,
+    compile: (query) => {
+      const spec = specOf(query.collection)
+      return compileQuery(withRealKeys(query, spec, edits), spec)
+    },
+    outbox: { ...memory, ...guardedAll(calls) },
+    signOut: (lease, keepOutbox) => replace(() => device.signOut(lease, keepOutbox)),
+    async destroy() {
+      shut()
+      const late = deps.clock.sleep(DESTROY_MS).then(() => false)
+      return Promise.race([database.destroy(), late])
+    },
     counts: () => ({
       ...overlay.unsettled(),
       head: overlay.head,
@@ -263,10 +309,6 @@ export async function openStore(name: string, schema: Schema, deps: StoreDeps): 
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
-    close: () => {
-      closed = true
-      listeners.clear()
-      database.close()
-    },
+    close: shut,
   }
 }

@@ -3,25 +3,17 @@
  * (R25). Hints only decide when it looks; what it finds is on the disk.
  */
 import type { Clock } from '../clock.ts'
-import type { Row } from '../schema.ts'
 import type { SyncError } from '../errors.ts'
 import { oneAtATime } from '../waiting.ts'
 import type { Database } from './database.ts'
-import type { Device } from './device.ts'
-import type { Inbox } from './inbox.ts'
+import type { RowState } from './edit.ts'
+import { newer, type Change, type Edits, type OutboxChange, type Truth, type TruthOf } from './edits.ts'
 import type { LoadedRow, Overlay } from './overlay.ts'
-import { createRecordMap } from './record-map.ts'
-import type { LogRow } from './rows.ts'
+import { readLogs } from './read-logs.ts'
+import { createRecordMap, type RecordMap } from './record-map.ts'
+import type { TypeAndId } from './rows.ts'
 
-/** A record as it is now: null if it is gone, undefined if only its state changed (a newer version went to quarantine). */
-export interface Change {
-  readonly type: string
-  readonly id: string
-  readonly rev: number
-  /** Grows with every change of this record's local edits. */
-  readonly local: number
-  readonly row: Row | null | undefined
-}
+export type { Change }
 
 export type StoreEvent =
   /** These records changed; everything else is as it was. */
@@ -42,27 +34,30 @@ export type StoreEvent =
   | { readonly kind: 'closed'; readonly error: SyncError }
 
 export interface View {
+  /** The device whose data this is. */
+  readonly generation: string
   /** Reads all that waits; to be called once, before anything else. */
   load(): Promise<void>
-  /** Rows that were just stored are visible now. */
-  show(rows: readonly LoadedRow[]): void
+  /** Rows that were just stored are visible now, and the edits gone that they make superfluous. */
+  show(rows: readonly LoadedRow[], outbox: OutboxChange | null): void
+  /** Edits changed, and these records look different for it. */
+  showEdits(changes: readonly Change[], aliases: boolean): void
   /** Rows up to this sequence are settled. */
   settled(mark: number): void
   /** Reads what was stored since. */
   follow(): Promise<void>
-  isStale(type: string, id: string): boolean
+  stateOf(type: string, id: string): RowState
 }
 
 interface ViewDeps {
   readonly database: Database
   readonly overlay: Overlay
-  readonly inbox: Inbox
-  readonly device: Pick<Device, 'identity'>
+  readonly edits: Edits
   readonly clock: Clock
   readonly emit: (event: StoreEvent) => void
 }
 
-export function createView({ database, overlay, inbox, device, clock, emit }: ViewDeps): View {
+export function createView({ database, overlay, edits, clock, emit }: ViewDeps): View {
   const { specs } = database
   const stale = createRecordMap<true>()
   let generation = ''
@@ -71,32 +66,62 @@ export function createView({ database, overlay, inbox, device, clock, emit }: Vi
     overlay.add(rows, clock.monotonic())
   }
 
-  function show(rows: readonly LoadedRow[]): void {
-    if (rows.length === 0) return
+  const truthIn =
+    (truths: RecordMap<Truth> | null): TruthOf =>
+    (type, id) =>
+      newer(truths?.get(type, id), overlay.entry(type, id))
+
+  /** Edits after rows: an edit goes only when what the server made of it is there (R16). */
+  function take(
+    rows: readonly LoadedRow[],
+    outbox: OutboxChange | null,
+    truths: RecordMap<Truth> | null,
+  ): readonly Change[] {
     add(rows)
+    const truthOf = truthIn(truths)
+    if (edits.all().length > 0) edits.newTruth(recordsOf(rows), truthOf)
+    return outbox === null ? [] : edits.apply(outbox, truthOf)
+  }
+
+  function show(rows: readonly LoadedRow[], outbox: OutboxChange | null, truths: RecordMap<Truth> | null = null): void {
+    const looks = take(rows, outbox, truths)
     for (const { items } of rows)
       for (const { type, id, kind } of items)
         if (kind === 'bad') {
           if (specs.has(type)) stale.set(type, id, true)
         } else if (overlay.bad(type, id) === undefined) stale.delete(type, id)
+    tell(rows, looks, outbox)
+  }
+
+  function tell(rows: readonly LoadedRow[], looks: readonly Change[], outbox: OutboxChange | null): void {
+    if (outbox?.puts.some(({ kind }) => kind === 'alias') === true) emit({ kind: 'aliases' })
     let changes: readonly Change[] | null = null
-    emit({
-      kind: 'changes',
-      get changes() {
-        return (changes ??= changesOf(rows))
-      },
-    })
+    if (rows.length + looks.length > 0)
+      emit({
+        kind: 'changes',
+        get changes() {
+          return (changes ??= changesOf(rows, looks))
+        },
+      })
+    if (outbox !== null) emit({ kind: 'outbox' })
   }
 
   /** The last word on each record of these rows. */
-  function changesOf(rows: readonly LoadedRow[]): readonly Change[] {
+  function changesOf(rows: readonly LoadedRow[], looks: readonly Change[]): readonly Change[] {
     const changes = createRecordMap<Change>()
-    for (const { items } of rows)
-      for (const { type, id } of items) {
-        if (!specs.has(type)) continue
-        const entry = overlay.entry(type, id)
-        changes.set(type, id, { type, id, rev: entry?.rev ?? 0, local: 0, row: entry?.row })
-      }
+    for (const change of looks) changes.set(change.type, change.id, change)
+    for (const [type, id] of recordsOf(rows)) {
+      if (!specs.has(type)) continue
+      const entry = overlay.entry(type, id)
+      const edited = edits.truths.get(type, id)
+      changes.set(type, id, {
+        type,
+        id,
+        rev: entry?.rev ?? 0,
+        local: edited?.local ?? 0,
+        row: edited ? edited.row : entry?.row,
+      })
+    }
     return changes.values()
   }
 
@@ -110,44 +135,62 @@ export function createView({ database, overlay, inbox, device, clock, emit }: Vi
   }
 
   async function load(): Promise<void> {
-    const identity = await device.identity()
-    const { rows, log } = await inbox.readAbove(0)
-    generation = identity.device
+    const { device, log, rows, outbox, truths } = await readLogs(database, null, edits)
+    generation = device
     overlay.clear(log)
-    add(rows)
+    edits.clear()
+    take(rows, outbox, truths)
     await loadStale()
   }
 
   async function catchUp(): Promise<void> {
-    if ((await device.identity()).device !== generation) {
+    const { device, log, rows, outbox, truths } = await readLogs(database, overlay.head, edits)
+    if (device !== generation) {
       await load()
-      return emit({ kind: 'reset' })
+      emit({ kind: 'reset' })
+      return emit({ kind: 'outbox' })
     }
-    const { rows, log } = await inbox.readAbove(overlay.head)
-    await take(rows, log)
-  }
-
-  async function take(rows: readonly LoadedRow[], log: LogRow): Promise<void> {
     const unseen = log.mark > overlay.head
     const moved = log.mark > overlay.mark
     overlay.skipTo(log.mark)
     if (moved) overlay.settled(log.mark)
     if (unseen) {
-      add(rows)
+      const looks = take(rows, outbox, truths)
+      // What was settled unseen is truth of edited records too.
+      edits.newTruth(
+        edits.all().map(({ type, key }): TypeAndId => [type, key]),
+        truthIn(truths),
+      )
       await loadStale()
       emit({ kind: 'reset' })
-    } else show(rows)
+      tell([], looks, outbox)
+    } else show(rows, outbox, truths)
     if (moved) emit({ kind: 'settled' })
   }
 
   return {
+    get generation() {
+      return generation
+    },
     load,
     show,
+    showEdits(changes, aliases) {
+      if (aliases) emit({ kind: 'aliases' })
+      if (changes.length > 0) emit({ kind: 'changes', changes })
+      emit({ kind: 'outbox' })
+    },
     settled(mark) {
       overlay.settled(mark)
       emit({ kind: 'settled' })
     },
     follow: oneAtATime(catchUp).run,
-    isStale: (type, id) => stale.get(type, id) === true,
+    stateOf: (type, id) => {
+      const state = edits.stateOf(type, id) ?? 'synced'
+      return state === 'synced' && stale.get(type, id) === true ? 'stale' : state
+    },
   }
+}
+
+function* recordsOf(rows: readonly LoadedRow[]): Iterable<TypeAndId> {
+  for (const { items } of rows) for (const { type, id } of items) yield [type, id]
 }

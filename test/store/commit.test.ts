@@ -237,7 +237,7 @@ describe('a commit is refused', () => {
         error: null,
       }),
     ).rejects.toMatchObject(fenced)
-    await expect(store.dropTombstones(lease, 1)).rejects.toMatchObject(fenced)
+    await expect(store.proved(lease, 1)).rejects.toMatchObject(fenced)
     await expect(store.device.setSession(lease, session)).rejects.toMatchObject(fenced)
     await expect(store.device.updateSync(lease, { clean: 1 })).rejects.toMatchObject(fenced)
     await expect(store.device.setServer(lease, { account: 'a' })).rejects.toMatchObject(fenced)

@@ -9,7 +9,9 @@ import { compileQuery, type Query } from '../../src/query.ts'
 import { compileSchema, type Row } from '../../src/schema.ts'
 import { openDatabase } from '../../src/store/database.ts'
 import { createDevice } from '../../src/store/device.ts'
+import { createEdits } from '../../src/store/edits.ts'
 import { createInbox } from '../../src/store/inbox.ts'
+import { readLogs } from '../../src/store/read-logs.ts'
 import { createOverlay, type Overlay } from '../../src/store/overlay.ts'
 import { createQueryRunner } from '../../src/store/run-query.ts'
 import { openStore, type Lease } from '../../src/store/store.ts'
@@ -67,10 +69,11 @@ const openBroken =
     const overlay = createOverlay()
     const device = createDevice(database, seededRandom(seeded(1)))
     await device.open()
-    const inbox = createInbox(database, overlay)
+    const edits = createEdits(database.specs)
+    const inbox = createInbox(database, overlay, edits)
     const tables = createTables(database, overlay, () => 0)
     const follow = async (): Promise<void> => {
-      const { rows, log } = await inbox.readAbove(overlay.head)
+      const { rows, log } = await readLogs(database, overlay.head, edits)
       overlay.skipTo(log.mark)
       overlay.add(rows, 0)
       overlay.settled(log.mark)
@@ -79,6 +82,7 @@ const openBroken =
       createQueryRunner({
         database,
         overlay: plant(overlay),
+        edits,
         catchUp: follow,
         isCurrent: () => false,
         onScan: () => undefined,

@@ -3,6 +3,7 @@ import { IDBFactory } from 'fake-indexeddb'
 import { afterEach, describe, expect, it } from 'vitest'
 import { compileQuery } from '../../src/query.ts'
 import { collection, compileSchema, defineSchema, type Row } from '../../src/schema.ts'
+import { createEdits } from '../../src/store/edits.ts'
 import { createOverlay, type Overlay } from '../../src/store/overlay.ts'
 import { createQueryRunner } from '../../src/store/run-query.ts'
 import { tableRow } from '../../src/store/shadow.ts'
@@ -37,6 +38,7 @@ describe('catching up', () => {
       const runner = createQueryRunner({
         database,
         overlay: late,
+        edits: createEdits(database.specs),
         catchUp,
         isCurrent: () => false,
         onScan: () => undefined,
