@@ -57,6 +57,7 @@ const draining: Status = {
   quarantined: 1,
   records: { settled: 10, unsettled: 3 },
   inbox: { pages: 1, records: 3 },
+  outbox: { pending: 0, failed: 0, conflicts: 0 },
   storage: { mode: 'persistent', usage: 1, quota: 2 },
   phase: 'draining',
   progress: { done: 1, estimate: 2, fraction: 0.5, rate: 1, etaMs: 1 },
