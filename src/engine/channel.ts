@@ -5,8 +5,11 @@
 import * as z from 'zod/mini'
 
 export const hintSchema = z.object({
-  /** `log`: head or mark moved. `sync`: facts changed. `wake`: somebody wants a session. `control`: paused, resumed or wiped. */
-  kind: z.enum(['log', 'sync', 'wake', 'control']),
+  /**
+   * `log`: one of the logs moved. `sync`: facts changed. `wake`: somebody wants a session. `edited`: there are edits to
+   * send. `control`: paused, resumed or wiped. `left`: signed out.
+   */
+  kind: z.enum(['log', 'sync', 'wake', 'edited', 'control', 'left']),
 })
 
 export type Hint = z.infer<typeof hintSchema>

@@ -6,18 +6,18 @@ import type { Clock, Random } from '../clock.ts'
 import { toPlain } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { readCapabilities, type Capabilities } from '../protocol/capabilities.ts'
-import type { Lease, SessionFacts, Store } from '../store/store.ts'
-import { oneAtATime } from '../waiting.ts'
+import type { Lease, Store } from '../store/store.ts'
 import type { Channel, Hint } from './channel.ts'
 import { createStatusBoard, type StatusBoard, type StorageInfo } from './facts.ts'
-import { holdLeadership, type Locks } from './leader.ts'
+import { createFollowing } from './follow.ts'
+import { actAsOwner, holdLeadership, type Locks } from './leader.ts'
+import { createLeaving, type IfUnsent } from './leave.ts'
 import { createLeaderLoop } from './loop.ts'
 import { createProgress, type ProgressMeter } from './progress.ts'
 import { createProof } from './proof.ts'
-import { createRateLimit } from './rate.ts'
 import { createMeeting } from './run.ts'
+import { createServerTerms } from './server-terms.ts'
 import { DEFAULT_CEILING, type Ceiling } from './settle.ts'
-import type { Progress } from './status.ts'
 import { createEndpoint, type Http, type Timeouts, type TokenReason } from './transport.ts'
 import { createWake } from './wake.ts'
 
@@ -52,15 +52,16 @@ export interface Engine {
   resume(): Promise<void>
   /** Wipes and downloads anew, under a new device UUID. */
   restart(): Promise<void>
+  /** Edits were made or changed in this tab: they are sent soon, and other tabs look. */
+  edited(): void
+  /** Ends syncing in all tabs and removes the data (R28). @throws SyncError `unsent_edits` */
+  logout(ifUnsent: IfUnsent): Promise<void>
   /** What the page learns about itself: only decides when to try. */
   pageEvent(event: 'visible' | 'hidden' | 'online' | 'offline'): void
   close(): Promise<void>
 }
 
 const DEFAULT_TIMEOUTS: Timeouts = { headers: 30_000, total: 120_000 }
-/** What the vendor allows is 10 (RATE-1). */
-const UNKNOWN_SERVER_RATE = 8
-const FOLLOW_MS = 5_000
 const FIRST_COUNT_MS = 1_000
 /** Pages not yet stored are shown at most so often. */
 const SHOW_MS = 100
@@ -70,7 +71,7 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
   const board = createStatusBoard(store, deps.storageInfo)
   const wake = createWake(clock)
   const life = new AbortController()
-  const rate = createRateLimit(clock, options.rate ?? options.capabilities.rate ?? UNKNOWN_SERVER_RATE)
+  const server = createServerTerms(clock, options)
   const proof = createProof({
     store,
     clock,
@@ -85,8 +86,6 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
   let online = true
   let visible = true
   let progress: ProgressMeter | null = null
-  /** Of one session: what the server last announced; one until it has (R13). */
-  let lanes = options.capabilities.lanes ?? 1
 
   const endpoint = createEndpoint({
     http: deps.http,
@@ -94,16 +93,9 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
     endpoint: options.endpoint,
     token: deps.token,
     life: life.signal,
-    rate,
+    rate: server.rate,
     timeouts: { ...DEFAULT_TIMEOUTS, ...options.timeouts },
   })
-
-  /** What the server announced, unless the app said otherwise (R12, R13). */
-  function heed(capabilities: Capabilities | null): void {
-    if (options.rate === null && options.capabilities.rate === undefined && capabilities?.rate !== undefined)
-      rate.set(capabilities.rate)
-    lanes = options.capabilities.lanes ?? capabilities?.lanes ?? 1
-  }
 
   const loop = createLeaderLoop({
     store,
@@ -124,7 +116,7 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
           store,
           held,
           () => wipe(held),
-          ({ capabilities }) => heed(capabilities),
+          ({ capabilities }) => server.heed(capabilities),
         ),
       }
     },
@@ -132,7 +124,7 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
     onAcks: (sender) => {
       acks = () => sender.pending
     },
-    lanes: () => lanes,
+    lanes: server.lanes,
     // The commit that follows every page shows the rest.
     onProgress: () => {
       if (board.phase.phase !== 'draining' || clock.monotonic() - shown >= SHOW_MS) showDrain()
@@ -141,12 +133,20 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
       showDrain()
       tell('log')
     },
-    onRunEnd: () => {
-      tell('sync')
-      proof.look()
+    edits: { terms: server.writes, failed: new Set(), onPushed: () => tell('log') },
+    onPush: () => {
+      board.setPhase({ phase: 'connecting' })
+      showRun()
     },
+    onRunEnd: showRun,
+    onSignedOut: () => void leaving.leave(),
     onSettled: () => tell('log'),
   })
+  /** Sessions have ended, and may be a proof. */
+  function showRun(): void {
+    tell('sync')
+    proof.look()
+  }
   let acks = (): number => 0
   let shown = 0
   function showDrain(): void {
@@ -163,48 +163,53 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
     await board.recount()
   }
 
-  let watched: { readonly id: string; readonly meter: ProgressMeter } | null = null
-  /** A follower measures what it sees of the leader's drain, by the same rules. */
-  function progressOf({ id, done, estimate }: SessionFacts): Progress {
-    if (watched?.id !== id) watched = { id, meter: createProgress(clock, done) }
-    const { meter } = watched
-    meter.page(done - meter.snapshot().done, estimate === null ? null : Math.max(0, estimate - done))
-    return meter.snapshot()
-  }
-
-  /** A follower's phase is what the database says the leader is doing. */
-  async function lookAround(): Promise<void> {
-    await store.follow()
-    await board.refresh()
-    proof.look()
-    const [sync, session] = [await store.device.sync(), await store.device.session()]
-    // Asked last: this tab may have become the leader meanwhile, and a leader says its phase itself.
-    if (lease !== null || board.phase.phase === 'stopped' || board.phase.phase === 'storage-problem') return
-    if (sync.paused) board.setPhase({ phase: 'paused' })
-    else if (session !== null) board.setPhase({ phase: 'draining', progress: progressOf(session) })
-    else if (sync.lastSyncedAt === null) board.setPhase({ phase: 'connecting' })
-    else board.setPhase({ phase: store.counts().pages > 0 ? 'settling' : 'idle' })
-  }
-
-  const looking = oneAtATime(async () => {
-    if (!life.signal.aborted)
-      await lookAround().catch((error: unknown) => log('info', 'follow.failed', { code: toPlain(error).code }))
+  const { look, forever } = createFollowing({
+    store,
+    clock,
+    log,
+    board,
+    life: life.signal,
+    leads: () => lease !== null,
+    onLook: proof.look,
+    onSignedOut: () => void leaving.leave(),
   })
-  /** The leader knows; whoever follows reads what it did. */
-  function look(): void {
-    if (lease === null) void looking.run()
-  }
 
   const tell = (kind: Hint['kind']): void => channel.post({ kind })
 
   channel.onHint(({ kind }) => {
+    if (leaving.left) return
+    if (kind === 'left') return void leaving.check()
     if (life.signal.aborted) return
     if (kind === 'wake') wake.ring()
+    else if (kind === 'edited' && lease !== null)
+      void store
+        .follow()
+        .catch(() => undefined)
+        .then(push)
     else if (kind === 'control' && lease !== null) {
       takeOrders()
       // Also a leader that writes nothing for now must see that its data was replaced (R23).
       void store.follow().catch(() => undefined)
     } else look()
+  })
+
+  function push(): void {
+    if (online) wake.ring()
+  }
+
+  const asOwner = (work: (held: Lease) => Promise<unknown>): Promise<void> => actAsOwner(store, lease, work)
+
+  const leaving = createLeaving({
+    store,
+    board,
+    log,
+    asOwner,
+    stop: async () => {
+      life.abort()
+      wake.ring()
+      await Promise.all([leading, following])
+    },
+    tell: () => tell('left'),
   })
 
   /** Somebody paused, resumed or wiped, in this tab or another: what stopped this leader may be mended. */
@@ -221,7 +226,8 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
   }
 
   const stopStore = store.subscribe((event) => {
-    if (event.kind === 'closed') {
+    if (event.kind === 'outbox') board.refreshLogs()
+    if (event.kind === 'closed' && !leaving.left) {
       board.setPhase({ phase: 'stopped', error: toPlain(event.error) })
       life.abort()
     }
@@ -231,13 +237,6 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
         .then(board.recount)
         .catch(() => undefined)
   })
-
-  async function followForever(): Promise<void> {
-    while (!life.signal.aborted) {
-      await clock.sleep(FOLLOW_MS, life.signal)
-      if (visible) look()
-    }
-  }
 
   const leading = holdLeadership(
     {
@@ -254,7 +253,7 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
       try {
         // A session left over is drained without a start that would announce it again.
         const known = await store.device.sync().catch(() => null)
-        heed(readCapabilities(known?.capabilities ?? null))
+        server.heed(readCapabilities(known?.capabilities ?? null))
         return await loop.lead(held, signal)
       } finally {
         lease = null
@@ -264,7 +263,7 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
   ).catch((error: unknown) => {
     if (!life.signal.aborted) board.setPhase({ phase: 'stopped', error: toPlain(error) })
   })
-  const following = followForever().catch(() => undefined)
+  const following = forever(() => visible).catch(() => undefined)
   void board.refreshStorage().catch(() => undefined)
   // Counting is slow on large tables; the app's first queries go first.
   void clock
@@ -275,14 +274,19 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
 
   return {
     status: board,
-    now: proof.now,
+    async now(timeoutMs, signal) {
+      leaving.stay()
+      await proof.now(timeoutMs, signal)
+    },
     async pause() {
+      leaving.stay()
       await store.device.setPaused(true)
       loop.interrupt()
       tell('control')
       look()
     },
     async resume() {
+      leaving.stay()
       await store.device.setPaused(false)
       forgetTrouble()
       takeOrders()
@@ -290,12 +294,16 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
       look()
     },
     async restart() {
-      // A follower may do it too: the epoch it takes fences the leader, which then leads on with the new data.
-      const held = lease ?? (await store.device.takeEpoch())
-      await wipe(held)
+      leaving.stay()
+      await asOwner(wipe)
       forgetTrouble()
       takeOrders()
     },
+    edited() {
+      tell('edited')
+      push()
+    },
+    logout: leaving.logout,
     pageEvent(event) {
       if (event === 'online' || event === 'offline') online = event === 'online'
       else visible = event === 'visible'

@@ -16,15 +16,15 @@ export interface StatusBoard {
   readonly phase: Phase
   setPhase(phase: Phase): void
   setFacts(facts: Partial<Facts>): void
-  /** Both at once, with the inbox's depth from memory: what a drain says of itself. */
+  /** Both at once, with the depths of the logs from memory: what a drain says of itself. */
   show(facts: Partial<Facts>, phase: Phase): void
   /** Reads everything but the row counts of the tables from the store. */
   refresh(): Promise<void>
   /** Counts the tables' rows; slow on large ones, so only when settling has moved some. */
   recount(): Promise<void>
   refreshStorage(): Promise<void>
-  /** The inbox's depth, from memory. */
-  refreshInbox(): void
+  /** How much waits in inbox and outbox, from memory. */
+  refreshLogs(): void
   subscribe(listener: (status: Status) => void): () => void
 }
 
@@ -41,9 +41,10 @@ export function createStatusBoard(store: Store, storageInfo: () => Promise<Stora
     for (const listener of [...listeners]) listener(current)
   }
 
-  const inbox = (): Pick<Facts, 'records' | 'inbox'> => {
+  const logs = (): Pick<Facts, 'records' | 'inbox' | 'outbox'> => {
     const { pages, records } = store.counts()
-    return { records: { ...facts.records, unsettled: records }, inbox: { pages, records } }
+    const outbox = store.outbox.counts()
+    return { records: { ...facts.records, unsettled: records }, inbox: { pages, records }, outbox }
   }
 
   return {
@@ -55,7 +56,7 @@ export function createStatusBoard(store: Store, storageInfo: () => Promise<Stora
     },
     setPhase: (next) => set({}, next),
     setFacts: (next) => set(next),
-    show: (more, next) => set({ ...inbox(), ...more }, next),
+    show: (more, next) => set({ ...logs(), ...more }, next),
     async refresh() {
       const [{ device }, { lastSyncedAt, stuck, unreadable }, session, acks, quarantined] = await Promise.all([
         store.device.identity(),
@@ -66,7 +67,7 @@ export function createStatusBoard(store: Store, storageInfo: () => Promise<Stora
       ])
       const pendingAcks = acks.reduce((sum, { keys }) => sum + keys.length, 0)
       const sessionId = session?.id ?? null
-      set({ ...inbox(), deviceId: device, sessionId, lastSyncedAt, stuck, unreadable, quarantined, pendingAcks })
+      set({ ...logs(), deviceId: device, sessionId, lastSyncedAt, stuck, unreadable, quarantined, pendingAcks })
     },
     async recount() {
       const settled = await store.settledCount()
@@ -75,7 +76,7 @@ export function createStatusBoard(store: Store, storageInfo: () => Promise<Stora
     async refreshStorage() {
       set({ storage: await storageInfo() })
     },
-    refreshInbox: () => set(inbox()),
+    refreshLogs: () => set(logs()),
     subscribe(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)

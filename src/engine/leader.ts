@@ -58,3 +58,22 @@ export async function holdLeadership(
     }
   })
 }
+
+/** Another tab may take the epoch before what it was taken for is done. */
+const OWNER_TRIES = 5
+
+/** Does something as the leader, in any tab: the epoch it takes fences the one that leads, which then leads on. */
+export async function actAsOwner(
+  store: Store,
+  lease: Lease | null,
+  work: (lease: Lease) => Promise<unknown>,
+): Promise<void> {
+  for (let held = lease, tries = 1; ; held = null, tries++) {
+    try {
+      await work(held ?? (await store.device.takeEpoch()))
+      return
+    } catch (error) {
+      if (tries === OWNER_TRIES || recoveryOf[toPlain(error).code] !== 'lead-anew') throw error
+    }
+  }
+}

@@ -31,6 +31,7 @@ export interface LoopDeps extends Omit<RunDeps, 'lease' | 'meet' | 'progress' | 
   /** Something other tabs may want to look at. */
   readonly onRunEnd: () => void
   readonly onSettled: () => void
+  readonly onSignedOut: () => void
 }
 
 export interface LeaderLoop {
@@ -62,7 +63,7 @@ export function createLeaderLoop(deps: LoopDeps): LeaderLoop {
     board.setPhase(waits && phase.phase === 'idle' ? { phase: 'settling' } : phase)
     let counted = clock.monotonic()
     const settling = settleWhenQuiet({ store, clock, lease }, stop.signal, () => {
-      board.refreshInbox()
+      board.refreshLogs()
       deps.onSettled()
       if (clock.monotonic() - counted < RECOUNT_MS) return
       counted = clock.monotonic()
@@ -114,7 +115,11 @@ export function createLeaderLoop(deps: LoopDeps): LeaderLoop {
       let onlyStuck = 0
       while (!signal.aborted) {
         try {
-          const { paused } = await store.device.sync()
+          const { paused, signedOut } = await store.device.sync()
+          if (signedOut === true) {
+            deps.onSignedOut()
+            break
+          }
           const halted: Phase | null = paused ? { phase: 'paused' } : blocked
           const tooEarly = notBefore === null ? 0 : notBefore.at - clock.monotonic()
           if (halted !== null || tooEarly > 0) {

@@ -1,14 +1,17 @@
 /**
- * One run: kept ack keys first (ACK-6), then sessions until one proves that this device is in sync (R10),
- * at most a few. A session left over from before is drained to its end, but it is dirty by definition (R9).
+ * One run: kept ack keys first (ACK-6), then sessions until one proves that this device is in sync (R10), at most a
+ * few; then local edits leave, and sessions again bring back what became of them. Server truth comes first, so that
+ * conflicts are seen before an edit leaves (R19). A session left over from before is drained to its end, but it is
+ * dirty by definition (R9).
  */
 import type { Clock, Random } from '../clock.ts'
-import { SyncError, toPlain } from '../errors.ts'
+import { fromPlain, SyncError, toPlain, type PlainError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { HistoryRow, Lease, SessionFacts, Store } from '../store/store.ts'
 import { createAckSender, type AckSender } from './acks.ts'
 import type { ProgressMeter } from './progress.ts'
 import { drain, type Drained } from './pull.ts'
+import { push, type Pushed, type PushDeps } from './push.ts'
 import { backoff } from './retry.ts'
 import type { Ceiling } from './settle.ts'
 import type { ServerFacts, Transport } from './transport.ts'
@@ -30,6 +33,9 @@ export interface RunDeps {
   /** Numbers moved: pages fetched, keys taken. */
   readonly onProgress: () => void
   readonly onCommit: () => void
+  readonly edits: Pick<PushDeps, 'terms' | 'failed' | 'onPushed'>
+  /** Sessions are over, edits leave. */
+  readonly onPush: () => void
 }
 
 export interface RunResult {
@@ -43,12 +49,43 @@ export interface RunResult {
 const SESSIONS_A_RUN = 4
 
 export async function runOnce(deps: RunDeps, signal: AbortSignal): Promise<RunResult> {
-  const { store, transport, clock, random, lease, progress } = deps
+  const { store, transport, clock, random, lease } = deps
   const acks = createAckSender({ store, transport, clock, random, lease, signal, onChange: deps.onProgress })
   deps.onAcks(acks)
   for (const row of await store.pendingAcks()) acks.add(row)
-  await acks.flush()
 
+  let result: RunResult
+  try {
+    result = await readAll(deps, acks, signal)
+  } catch (error) {
+    // What cannot be read, again and again, must not keep edits here (L3).
+    if (isOfReading(toPlain(error))) await pushAll()
+    throw error
+  }
+  if (result.end === 'wiped') return result
+  const { accepted, failure } = await pushAll()
+  if (accepted > 0) result = await readAll(deps, acks, signal)
+  if (failure !== null) throw fromPlain(failure)
+  return result
+
+  async function pushAll(): Promise<Pushed> {
+    // Another tab may have written some, and its hint may be lost (R25).
+    await store.follow()
+    if (store.outbox.counts().pending === 0) return { accepted: 0, failure: null }
+    deps.onPush()
+    return push({ ...deps.edits, store, transport, lease }, signal)
+  }
+}
+
+/** It was the service that answered, and not that it is away. */
+function isOfReading({ code, status }: PlainError): boolean {
+  return code === 'page_too_large' || code === 'bad_response' || status === 500
+}
+
+/** Sessions until one is a proof. */
+async function readAll(deps: RunDeps, acks: AckSender, signal: AbortSignal): Promise<RunResult> {
+  const { store, transport, clock, random, lease, progress } = deps
+  await acks.flush()
   let leftOver = await store.device.session()
   for (let sessions = 0; sessions < SESSIONS_A_RUN; sessions++) {
     if (sessions > 0) await clock.sleep(backoff(sessions, random), signal)
@@ -112,7 +149,7 @@ export async function runOnce(deps: RunDeps, signal: AbortSignal): Promise<RunRe
   ): Promise<void> {
     await Promise.all([
       store.device.updateSync(lease, { clean: run, lastSyncedAt: startedAt, ...counts }),
-      store.dropTombstones(lease, run),
+      store.proved(lease, run),
     ])
   }
 

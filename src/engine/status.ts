@@ -51,6 +51,8 @@ export interface Facts {
   /** Records in the tables, and records in the inbox that are not there yet. */
   readonly records: { readonly settled: number; readonly unsettled: number }
   readonly inbox: { readonly pages: number; readonly records: number }
+  /** Local edits that wait or are on their way, edits that wait for the user, and conflicts not yet seen. */
+  readonly outbox: { readonly pending: number; readonly failed: number; readonly conflicts: number }
   readonly storage: { readonly mode: StorageMode; readonly usage: number | null; readonly quota: number | null }
 }
 
@@ -68,6 +70,7 @@ export const NOTHING_KNOWN: Facts = {
   quarantined: 0,
   records: { settled: 0, unsettled: 0 },
   inbox: { pages: 0, records: 0 },
+  outbox: { pending: 0, failed: 0, conflicts: 0 },
   storage: { mode: 'best-effort', usage: null, quota: null },
 }
 
