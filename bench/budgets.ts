@@ -43,10 +43,11 @@ export function budgetLines(findings: Findings): string[] {
       'Ours is timed on the page, with the way to the worker and back. "Raw" is floor D timed where it runs, without that way; "from the page" is floor D with it.',
       questions(findings),
     ),
+    section('While busy', 'Get, indexed query and sorted page, asked in turn.', busy(findings)),
     section(
-      'While busy',
-      'Get, indexed query and sorted page, asked in turn. Local writes are not part of this version.',
-      busy(findings),
+      'Local writes',
+      'From the call on the page until the edit is durable, beside one record put by the page into IndexedDB itself, strictly too. Busy ones are compared with idle ones.',
+      writes(findings),
     ),
     section(
       'Live queries',
@@ -84,6 +85,7 @@ function blocksOf({ plan }: Findings) {
     slow: sync.filter(({ latency }) => latency !== full[0]?.latency),
     unsettled: plan.blocks.find(({ kind }) => kind === 'unsettled'),
     load: plan.blocks.find(({ kind }) => kind === 'load'),
+    writes: plan.blocks.find(({ kind }) => kind === 'writes'),
   }
 }
 
@@ -262,6 +264,23 @@ function busy(findings: Findings): Line[] {
       { block, what: `p95 while ${when}, ms`, value: figure, limit: 30, shown: ms(figure) },
     ]
   })
+}
+
+function writes(findings: Findings): Line[] {
+  const { writes: block } = blocksOf(findings)
+  const figures = figuresOf(findings.results, block?.key ?? '')
+  const figure = (name: string): number | null => figures.median(OURS, name)
+  const against = (what: string, ours: string, other: string, limit: number): Line => {
+    const value = over(findings, block, ours, OURS, other)
+    return { block, what, value, limit, shown: `${ratio(value)} (${ms(figure(ours))} / ${ms(figure(other))} ms)` }
+  }
+  const seen = figure('writeSeen')
+  return [
+    against('idle, median / raw strict put', 'idleWrite', 'idleRaw', 2),
+    against('p95 while settling / idle', 'settlingWriteP95', 'idleWriteP95', 10),
+    against('p95 while draining / idle', 'drainingWriteP95', 'idleWriteP95', 10),
+    { block, what: 'seen by a live query of the same tab, ms', value: seen, limit: 16, shown: ms(seen) },
+  ]
 }
 
 function live(findings: Findings): Line[] {

@@ -17,12 +17,13 @@ import { runLoad } from './runs/load.ts'
 import { runSync } from './runs/sync.ts'
 import { runUnsettled } from './runs/unsettled.ts'
 import type { RunDeps } from './runs/visit.ts'
+import { runWrites } from './runs/writes.ts'
 import { startServer } from './serve.ts'
 import { createTruth, factsOf } from './truth.ts'
 
 const RESULTS = join(cache, 'results.json')
 const RUN_MS = 15 * 60_000
-const RUNS = { full: runFull, sync: runSync, unsettled: runUnsettled, load: runLoad } as const
+const RUNS = { full: runFull, sync: runSync, unsettled: runUnsettled, load: runLoad, writes: runWrites } as const
 
 export async function main(args: readonly string[]): Promise<void> {
   const plan = readPlan(args)

@@ -101,6 +101,7 @@ export function readPlan(args: readonly string[]): Plan | 'help' {
     add('sync', Math.min(few, smallest), page, other, [...among.filter(({ limit }) => limit > LATENCY_SIZE), ...lanes])
   add('unsettled', largest, page, latency, ours)
   add('load', largest, page, latency, ours)
+  add('writes', largest, page, latency, ours)
   return {
     blocks,
     out: values.out ?? (quick ? null : 'docs/benchmarks.md'),

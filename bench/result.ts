@@ -8,6 +8,8 @@ export type RunKind =
   | 'unsettled'
   /** Questions while draining and settling, and many live queries. */
   | 'load'
+  /** Local writes while draining, settling and idle, each beside a raw put. */
+  | 'writes'
 
 export interface Result {
   /** Key of the block it belongs to. */

@@ -153,6 +153,10 @@ export function createListener({ data, size, page, latency, site }: ServerOption
     else if (path === '/v2/sync/ack') {
       for (const key of (JSON.parse(body) as { data: { ack_keys: string[] } }).data.ack_keys) acked.add(key)
       answer(response, 202)
+    } else if (request.method === 'PUT') {
+      // Taken and forgotten: what is measured is the writing, not what comes of it.
+      request.resume()
+      answer(response, 204)
     } else answer(response, 404)
   }
 

@@ -1,17 +1,18 @@
 /** Tidegate as an app uses it: the built package with its packaged worker, on the page, through `createSync`. */
 import type { Row } from '../data.ts'
-import type { SettlingContestant } from '../page/contestant.ts'
+import type { SettlingContestant, WritingContestant } from '../page/contestant.ts'
 import { collection, createSync, defineSchema, type Sync } from '../../src/index.ts'
 
 /** Far beyond any measured sync, so that only what is measured starts a session. */
 const POLL_MS = 3_600_000
 const WAIT_MS = 600_000
 
-export function create(): SettlingContestant {
+export function create(): SettlingContestant & WritingContestant {
   let sync: Sync<{ rows: ReturnType<typeof collection<Row>> }>
   let scanned: { field: string; from: number }
   let sorted: string
   let grouped: string
+  let stamped: string
   let first = true
   const rows = () => sync.rows
 
@@ -33,6 +34,7 @@ export function create(): SettlingContestant {
       scanned = shape.scan
       sorted = shape.sort
       grouped = shape.group
+      stamped = shape.stamp
       const schema = defineSchema({
         version: 1,
         collections: { [shape.type]: collection<Row>({ indexes: [shape.group, shape.sort] }) },
@@ -89,6 +91,9 @@ export function create(): SettlingContestant {
           resolve()
         })
       })
+    },
+    async write(id, stamp) {
+      await rows().update(id, { [stamped]: stamp } as Partial<Row>)
     },
     close: () => sync.close(),
   }

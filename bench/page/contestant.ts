@@ -25,6 +25,12 @@ export interface Contestant {
   close(): Promise<void>
 }
 
+/** A contestant that takes local writes, for the server to have later. */
+export interface WritingContestant extends Contestant {
+  /** Changes the stamp of a record. Resolves when that is durable. */
+  write(id: number, stamp: number): Promise<void>
+}
+
 /** A contestant that goes on working after `sync`. */
 export interface SettlingContestant extends Contestant {
   /** Resolves when that work has visibly begun, or is done. */
@@ -34,6 +40,6 @@ export interface SettlingContestant extends Contestant {
 }
 
 /** What fetches and stores nothing can answer nothing. */
-export type Contender = Pick<Contestant, 'open' | 'sync'> & Partial<SettlingContestant>
+export type Contender = Pick<Contestant, 'open' | 'sync'> & Partial<SettlingContestant & WritingContestant>
 
 export type Ask = 'count' | 'get' | 'byGroup' | 'bySort' | 'scan'

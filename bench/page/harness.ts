@@ -6,6 +6,7 @@ import type { Row } from '../data.ts'
 import { timeCalls, type Client } from './client.ts'
 import type { Ask, Contender, Setup } from './contestant.ts'
 import { watchThread, type ThreadReport } from './thread.ts'
+import { probeWrites, type WriteProbe, type WriteTimes } from './writes.ts'
 
 /** Milliseconds since 1970, with fractions; comparable with the server's. */
 const now = (): number => performance.timeOrigin + performance.now()
@@ -57,6 +58,12 @@ export interface Bench {
   /** Asks each of them so many times. */
   probe(calls: Calls, rounds: number): Promise<readonly Probe[]>
   stopProbes(): Promise<readonly Probe[]>
+  /** Writes record `id` and a raw row, in turn, from the moment the contestant has that record until `stopWrites`. */
+  startWrites(row: Row, gapMs: number): Promise<void>
+  stopWrites(): Promise<readonly WriteTimes[]>
+  writes(row: Row, gapMs: number, rounds: number): Promise<readonly WriteTimes[]>
+  /** Milliseconds from the call until a live query shows the write. */
+  writeUntilSeen(id: number, stamp: number): Promise<number>
   close(): Promise<void>
 }
 
@@ -74,6 +81,7 @@ const isOpen = new Promise<void>((resolve) => {
 })
 let thread: ReturnType<typeof watchThread> | undefined
 let waiting: { id: number; stamp: number; resolve: (at: number) => void } | undefined
+let writing: WriteProbe | undefined
 let probing: { stop: boolean; done: Promise<readonly Probe[]> } | undefined
 
 async function time<T>(work: () => Promise<T>): Promise<Timed<T>> {
@@ -114,6 +122,17 @@ async function probe(
       await new Promise((resolve) => setTimeout(resolve, 5))
     }
   return probes
+}
+
+const idOf = (row: Row): number => row['id'] as number
+
+function write(id: number, stamp: number): Promise<void> {
+  return (client.contestant.write as NonNullable<Contender['write']>)(id, stamp)
+}
+
+async function untilThere(id: number): Promise<void> {
+  await isOpen
+  while ((await run('get', [id])) === undefined) await new Promise((resolve) => setTimeout(resolve, 5))
 }
 
 function startProbes(calls: Calls): void {
@@ -167,6 +186,22 @@ window.bench = {
     if (probing === undefined) return []
     probing.stop = true
     return probing.done
+  },
+  async startWrites(row, gapMs) {
+    await untilThere(idOf(row))
+    writing = probeWrites((stamp) => write(idOf(row), stamp), row, gapMs)
+  },
+  stopWrites: async () => (await writing?.stop()) ?? [],
+  writes: (row, gapMs, rounds) => probeWrites((stamp) => write(idOf(row), stamp), row, gapMs, rounds).done,
+  async writeUntilSeen(id, stamp) {
+    const start = now()
+    const shown = new Promise<number>((resolve) => {
+      waiting = { id, stamp, resolve }
+    })
+    await write(id, stamp)
+    const at = await shown
+    waiting = undefined
+    return at - start
   },
   close: async () => client.contestant.close?.(),
 }

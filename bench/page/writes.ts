@@ -1,0 +1,43 @@
+/** Local writes in a row, each beside a raw put, until told to stop. */
+import type { Row } from '../data.ts'
+import { rawPut } from './raw-put.ts'
+
+export interface WriteTimes {
+  readonly write: number
+  readonly raw: number
+}
+
+export interface WriteProbe {
+  stop(): Promise<readonly WriteTimes[]>
+}
+
+/**
+ * @param gapMs between two writes: short while the engine is busy anyway, long enough for it to come to rest otherwise
+ */
+export function probeWrites(
+  write: (stamp: number) => Promise<void>,
+  row: Row,
+  gapMs: number,
+  rounds = Number.POSITIVE_INFINITY,
+): WriteProbe & { readonly done: Promise<readonly WriteTimes[]> } {
+  let stopped = false
+  async function run(): Promise<readonly WriteTimes[]> {
+    const times: WriteTimes[] = []
+    for (let round = 0; round < rounds && !stopped; round++) {
+      const start = performance.now()
+      await write(1_000_000 + round)
+      const took = performance.now() - start
+      times.push({ write: took, raw: await rawPut(row) })
+      await new Promise((resolve) => setTimeout(resolve, gapMs))
+    }
+    return times
+  }
+  const done = run()
+  return {
+    done,
+    stop() {
+      stopped = true
+      return done
+    },
+  }
+}
