@@ -3,9 +3,9 @@ import { IDBFactory, IDBKeyRange } from 'fake-indexeddb'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { systemClock } from '../../src/clock.ts'
 import { compileQuery, type Query } from '../../src/query.ts'
-import type { Row } from '../../src/schema.ts'
+import { collection, defineSchema, type Row } from '../../src/schema.ts'
 import { openStore, type Store } from '../../src/store/store.ts'
-import type { RowState, StreamMode, ToPage } from '../../src/worker/api.ts'
+import type { EditOp, RowState, StreamMode, ToPage, WriteOp } from '../../src/worker/api.ts'
 import { openStream, type Stream } from '../../src/worker/stream.ts'
 import { createScheduler, seeded, seededRandom, virtualClock } from '../support/virtual-time.ts'
 import { closeAll, del, openTest, page, put, schema, session, type Opened } from '../store/support.ts'
@@ -231,6 +231,140 @@ describe('a window', () => {
     await vi.waitFor(() => expect(shown.ids()).toEqual(['5', '6', '7']))
     await opened.receive([put(30, 1, { n: 2 }), put(31, 1, { n: 5.5 })])
     await vi.waitFor(() => expect(shown.ids()).toEqual(['5', '6', '31']))
+  })
+})
+
+describe('local edits', () => {
+  const shape = defineSchema({
+    version: 1,
+    collections: {
+      thing: collection<{ id: number; n: number }>({ indexes: ['n'] }),
+      part: collection<{ id: number; thing_id: number }>({ references: { thing_id: 'thing' }, indexes: ['thing_id'] }),
+    },
+  })
+  const terms = { keyMemoryMs: 90 * 86_400_000, clientIds: false }
+  const edit = (op: EditOp, key: number, value: Row | null = null, name = 'thing'): WriteOp => ({
+    op,
+    collection: name,
+    key,
+    value,
+    temporary: op === 'insert',
+  })
+  const openShape = (): Promise<Opened> => openTest(undefined, shape)
+
+  /** Sends what may leave, and hears that the server took it, as these records. */
+  async function push({ store, lease }: Opened, ...rows: Array<Row | null>): Promise<void> {
+    const sent = await store.outbox.take(lease, rows.length, terms, new Set())
+    expect(sent).toHaveLength(rows.length)
+    await store.outbox.answer(
+      lease,
+      sent.map(({ id }, at) => ({ id, kind: 'accepted', row: rows[at] ?? null, revision: 100 })),
+    )
+  }
+
+  it('show at once, with their state beside the row, and are taken back whole (R20, R21)', async () => {
+    const opened = await openShape()
+    await opened.receive([put(1, 1, { n: 1 }), put(2, 1, { n: 2 })])
+    const shown = follow(opened)
+    await vi.waitFor(() => expect(shown.rows.size).toBe(2))
+    const [changed] = await opened.store.outbox.write([
+      edit('update', 1, { n: 10 }),
+      edit('delete', 2),
+      edit('insert', -5, { n: 3 }),
+    ])
+    await Promise.resolve()
+    await vi.waitFor(() => expect(shown.steps).toHaveLength(2))
+    expect(Object.fromEntries(shown.rows)).toEqual({
+      '1': { row: { id: 1, n: 10 }, state: 'pending' },
+      '-5': { row: { id: -5, n: 3 }, state: 'pending' },
+    })
+    await opened.store.outbox.discard(changed?.id ?? '')
+    await vi.waitFor(() => expect(shown.rows.get('1')).toEqual({ row: { id: 1, n: 1 }, state: 'synced' }))
+  })
+
+  it('tell when only the state of a row changed, in a window too (R21)', async () => {
+    const opened = await openShape()
+    await opened.receive([put(1, 1, { n: 1 })])
+    const all = follow(opened)
+    const window = follow(opened, { order: { field: 'n', dir: 'asc' }, limit: 1 })
+    await vi.waitFor(() => expect([all.rows.size, window.rows.size]).toEqual([1, 1]))
+    await opened.store.outbox.write([edit('update', 1, { n: 10 })])
+    const sent = await opened.store.outbox.take(opened.lease, 1, terms, new Set())
+    const problem = { code: 'refused' as const, status: 422, message: 'no', fields: [] }
+    await opened.store.outbox.answer(opened.lease, [{ id: sent[0]?.id ?? '', kind: 'refused', problem }])
+    const failed = { row: { id: 1, n: 10 }, state: 'failed' }
+    await vi.waitFor(() => expect([all.rows.get('1'), window.rows.get('1')]).toEqual([failed, failed]))
+  })
+
+  it('a record that got its real key changes it in one step, in a list, in a window and in a full one (R18)', async () => {
+    const opened = await openShape()
+    await opened.receive([put(1, 1, { n: 1 }), put(2, 1, { n: 5 }), put(3, 1, { n: 9 })])
+    const order = { field: 'n', dir: 'asc' as const }
+    await opened.store.outbox.write([edit('insert', -5, { n: 2 })])
+    const lists = [follow(opened), follow(opened, { order, limit: 9 }), follow(opened, { order, limit: 2 })]
+    await vi.waitFor(() => expect(lists.map(({ rows }) => rows.size)).toEqual([4, 4, 2]))
+    await push(opened, { id: 41, n: 2 })
+    await vi.waitFor(() => expect(lists.map(({ rows }) => rows.has('41'))).toEqual([true, true, true]))
+    for (const { steps } of lists) {
+      const keys = steps.map((step) => [...step.keys()].filter((id) => id === '-5' || id === '41').join())
+      expect(keys.filter((now, at) => now !== keys[at - 1])).toEqual(['-5', '41'])
+      expect(new Set(steps.map(({ size }) => size)).size).toBe(1)
+    }
+  })
+
+  it.each([
+    ['a list', {}],
+    ['a window', { order: { field: 'id', dir: 'asc' as const }, limit: 5 }],
+  ])(
+    '%s that names a temporary key finds what follows it under the real one, and is never empty between (R18)',
+    async (_what, more) => {
+      const opened = await openShape()
+      await opened.store.outbox.write([edit('insert', -5, { n: 2 }), edit('insert', -6, { thing_id: -5 }, 'part')])
+      const ask = { collection: 'part', where: { thing_id: -5 }, ...more }
+      const shown = follow(opened, ask)
+      const find = vi.spyOn(opened.store, 'find')
+      const other = follow(opened, { collection: 'part', where: { id: { gt: -100 } } })
+      await vi.waitFor(() => expect([shown.rows.size, other.rows.size]).toEqual([1, 1]))
+      await push(opened, { id: 41, n: 2 })
+      await vi.waitFor(() => expect(shown.rows.get('-6')?.row).toEqual({ id: -6, thing_id: 41 }))
+      expect(shown.steps.every(({ size }) => size === 1)).toBe(true)
+      // A query whose conditions are the same is not run again.
+      expect(find.mock.calls.filter(([{ fields }]) => fields.has('id'))).toHaveLength(1)
+      await opened.store.outbox.write([edit('insert', -7, { thing_id: -5 }, 'part')])
+      await vi.waitFor(() => expect(shown.rows.size).toBe(2))
+      const late = follow(opened, ask, 'once')
+      await vi.waitFor(() => expect(late.ids()).toEqual(['-7', '-6']))
+    },
+  )
+
+  it('a question asked while a key changes is answered under the new one (R18)', async () => {
+    const opened = await openShape()
+    await opened.store.outbox.write([edit('insert', -5, { n: 2 }), edit('insert', -6, { thing_id: -5 }, 'part')])
+    const { find } = opened.store
+    let asked = 0
+    const slow: Store = {
+      ...opened.store,
+      find: async (query) => {
+        if (asked++ === 0) await push(opened, { id: 41, n: 2 })
+        return find(query)
+      },
+    }
+    const shown = follow({ ...opened, store: slow }, { collection: 'part', where: { thing_id: -5 } }, 'once')
+    await vi.waitFor(() => expect(shown.steps).toHaveLength(1))
+    expect(shown.ids()).toEqual(['-6'])
+  })
+
+  it('do not make columns send what they do not hold', async () => {
+    const opened = await openShape()
+    await opened.receive([put(1, 1, { n: 1 })])
+    await opened.settleAll()
+    const shown = follow(opened, { select: ['n'] }, 'columns')
+    await vi.waitFor(() => expect(shown.messages).toHaveLength(1))
+    const get = vi.spyOn(opened.store, 'get')
+    shown.stream.onEvent({ kind: 'changes', changes: [{ type: 'thing', id: '1', rev: 1, local: 1, row: undefined }] })
+    await new Promise((resolve) => setTimeout(resolve, 40))
+    expect(get).not.toHaveBeenCalled()
+    expect(shown.messages).toHaveLength(1)
   })
 })
 
