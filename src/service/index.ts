@@ -8,6 +8,7 @@ export { createMemoryStore, type MemoryStoreOptions } from './memory.ts'
 export type { Access, Scope, ServiceLog, ServiceOptions } from './options.ts'
 export { createPgliteStore, type PgliteStoreOptions } from './pglite.ts'
 export type { Prepare, Validate, WriteChange } from './review.ts'
+export { sellTypes, type SellOptions } from './sell.ts'
 export {
   defaultTerms,
   EVERYONE,

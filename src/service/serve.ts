@@ -10,6 +10,7 @@ import { createMemoryStore } from './memory.ts'
 import { createNodeListener, listen, type SyncServer } from './node.ts'
 import type { Access, ServiceLog } from './options.ts'
 import { createPgliteStore } from './pglite.ts'
+import { sellTypes } from './sell.ts'
 import type { SyncStore } from './store.ts'
 
 export const USAGE = `Usage: tidegate serve [options]
@@ -26,6 +27,8 @@ export const USAGE = `Usage: tidegate serve [options]
   --rate N             requests a second and token; 0: no limit
                        (default: no limit on loopback, 100 elsewhere)
   --origin ORIGIN      web origin that may call; may be repeated, * for any
+  --profile P          tidegate (default), or vendor: none of our extensions
+  --sell               check and complete writes of the Sell types as Sell does
   --ack-delay MS       let acknowledgements wait before they count, to show repeats
   --help               this text
 `
@@ -46,6 +49,8 @@ export interface ServeSettings {
   readonly rate: number | null
   readonly origins: readonly string[]
   readonly ackDelayMs: number
+  readonly profile: 'tidegate' | 'vendor'
+  readonly sell: boolean
 }
 
 export interface Terminal {
@@ -84,6 +89,8 @@ export function readServeArgs(
     rate: rate === 0 ? null : rate,
     origins: (values.origin ?? []).map(originOf),
     ackDelayMs: whole('--ack-delay', values['ack-delay'] ?? '0', 0, 24 * 3_600_000),
+    profile: profileOf(values.profile ?? 'tidegate'),
+    sell: values.sell ?? false,
   }
 }
 
@@ -112,13 +119,24 @@ export async function startServe(settings: ServeSettings, terminal: Terminal): P
 const ACCOUNT = 'default'
 
 async function bind(store: SyncStore, settings: ServeSettings, terminal: Terminal): Promise<SyncServer> {
-  const { port, host, pageSize, rate, origins, ackDelayMs } = settings
+  const { port, host, pageSize, rate, origins, ackDelayMs, profile, sell } = settings
   const users = new Map(settings.tokens.map((token) => [token, accessOf(token)]))
   const log: ServiceLog = (level, event, fields) => {
     if (level === 'error') terminal.err(`${event} ${JSON.stringify(fields ?? {})}`)
   }
   const authorize = (token: string): Access | null => users.get(token) ?? null
-  const listener = createNodeListener({ store, authorize, pageSize, rate, origins, ackDelayMs, log })
+  const rules = sell ? sellTypes() : {}
+  const listener = createNodeListener({
+    store,
+    authorize,
+    pageSize,
+    rate,
+    origins,
+    ackDelayMs,
+    profile,
+    log,
+    ...rules,
+  })
   try {
     return await listen(listener, { port, host })
   } catch (error) {
@@ -171,6 +189,8 @@ function parsed(args: readonly string[]) {
     rate: text,
     origin: list,
     'ack-delay': text,
+    profile: text,
+    sell: { type: 'boolean' },
     help: { type: 'boolean', short: 'h' },
   } as const
   try {
@@ -192,6 +212,11 @@ function folderOf(store: string): string | null {
   const folder = /^pglite:(.+)$/.exec(store)?.[1]
   if (folder === undefined) throw new UsageError(`--store must be memory or pglite:DIR, not ${store}.`)
   return folder
+}
+
+function profileOf(text: string): 'tidegate' | 'vendor' {
+  if (text === 'tidegate' || text === 'vendor') return text
+  throw new UsageError(`--profile must be tidegate or vendor, not ${text}.`)
 }
 
 function tokensOf(texts: readonly string[]): readonly string[] {

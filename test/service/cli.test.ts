@@ -139,8 +139,23 @@ describe('tidegate serve', { timeout: 60_000 }, () => {
     expect(second.err).toContain(`is in use by process ${first.process.pid}`)
   })
 
+  it('WRITE-1 takes the profile of the vendor, and the rules of the Sell types', async () => {
+    const service = await start(['--token', 'T', '--profile', 'vendor', '--sell'])
+    const refused = await call(service, 'POST', '/v2/deals', { body: { data: { name: 'Press', colour: 1 } } })
+    const { errors } = (await refused.json()) as { errors: { error: { code: string; field: string } }[] }
+    expect([refused.status, ...errors.map(({ error }) => `${error.code} ${error.field}`)]).toEqual([
+      422,
+      'unknown /colour',
+      'missing /contact_id',
+    ])
+    const made = await call(service, 'POST', '/v2/deals', { body: { data: { name: 'Press', contact_id: 1 } } })
+    expect([made.status, made.headers.get('x-tidegate-revision')]).toEqual([200, null])
+    expect(await made.json()).toMatchObject({ data: { id: 1, hot: false } })
+  })
+
   it.each([
     [[], /A command is needed/],
+    [['serve', '--profile', 'other'], /--profile must be tidegate or vendor/],
     [['start'], /Unknown command: start/],
     [['serve', '--nope'], /--nope/],
     [['serve', '--port', 'x'], /--port must be a whole number from 0 to 65535/],
