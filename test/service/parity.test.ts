@@ -16,7 +16,7 @@ type Step =
   | {
       readonly do: 'write'
       readonly id: number
-      readonly kind: 'create' | 'update' | 'delete'
+      readonly kind: 'create' | 'update' | 'delete' | 'upsert'
       readonly value: number
       readonly scopes: number
       readonly key: number
@@ -49,7 +49,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('write' as const),
       id: small(6),
-      kind: fc.constantFrom('create' as const, 'update' as const, 'delete' as const),
+      kind: fc.constantFrom('create' as const, 'update' as const, 'delete' as const, 'upsert' as const),
       value: small(2),
       scopes: small(4),
       key: small(9),
@@ -128,11 +128,20 @@ async function transcript(
             ? ({ kind: 'create', type: 'city', data: next.id === 0 ? { value: next.value } : data, scopes } as const)
             : next.kind === 'update'
               ? ({ kind: 'update', ...target, patch: { value: next.value }, scopes } as const)
-              : ({ kind: 'delete', ...target } as const)
+              : next.kind === 'delete'
+                ? ({ kind: 'delete', ...target } as const)
+                : ({
+                    kind: 'upsert',
+                    type: 'city',
+                    match: [{ field: 'value', value: String(next.value) }],
+                    data: { n: next.id },
+                    scopes,
+                  } as const)
         return store.write(
           { account, user: 'ann', sees: next.value === 2 ? ['east'] : undefined },
           op,
           next.key < 2 ? `key ${next.key}` : undefined,
+          next.key % 3 === 0 ? ({ op, data }) => ({ kind: 'fine', data: { ...data, by: op } }) : undefined,
         )
       }
       case 'import':
