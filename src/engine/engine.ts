@@ -201,6 +201,7 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
 
   const leaving = createLeaving({
     store,
+    clock,
     board,
     log,
     asOwner,

@@ -2,6 +2,7 @@
  * Signing out (R28): the data goes in one transaction that also fences every other tab, a frozen one too; then all
  * engines stop, and the database is deleted. Unsent edits are never lost by the way: that takes the word `discard`.
  */
+import type { Sleeper } from '../clock.ts'
 import { SyncError, toPlain } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { Lease, Store } from '../store/store.ts'
@@ -23,6 +24,7 @@ export interface Leaving {
 
 interface LeavingDeps {
   readonly store: Store
+  readonly clock: Sleeper
   readonly board: StatusBoard
   readonly log: Log
   /** Does something as the leader, whoever leads. */
@@ -33,7 +35,10 @@ interface LeavingDeps {
   readonly tell: () => void
 }
 
-export function createLeaving({ store, board, log, asOwner, stop, tell }: LeavingDeps): Leaving {
+/** Before the database goes, so that other tabs can read that the data has gone, and why. */
+const FAREWELL_MS = 250
+
+export function createLeaving({ store, clock, board, log, asOwner, stop, tell }: LeavingDeps): Leaving {
   let left: Promise<void> | null = null
   const signedOut = (): SyncError =>
     new SyncError('signed_out', 'Somebody signed out; create a new sync after the login.')
@@ -75,7 +80,9 @@ export function createLeaving({ store, board, log, asOwner, stop, tell }: Leavin
       await asOwner((lease) => store.signOut(lease, ifUnsent !== 'discard'))
       tell()
       await leave()
-      if (unsent() === 0 && !(await store.destroy())) log('info', 'logout.shell')
+      if (unsent() > 0) return
+      await clock.sleep(FAREWELL_MS)
+      if (!(await store.destroy())) log('info', 'logout.shell')
     },
   }
 }

@@ -13,6 +13,7 @@ import { createExchange } from '../../src/service/exchange.ts'
 import { createMemoryStore } from '../../src/service/memory.ts'
 import type { ServiceOptions } from '../../src/service/options.ts'
 import type { SyncStore, WriteOp } from '../../src/service/store.ts'
+import type { EditInfo, WriteOp as EditOp } from '../../src/store/edit.ts'
 import type { Store } from '../../src/store/store.ts'
 import { createMachine, startProcess, type Machine, type ProcessDeps } from '../support/device.ts'
 import { createNetwork, type Fault } from '../support/network.ts'
@@ -51,6 +52,8 @@ export interface Tab {
   /** Phases in the order in which they were shown, repetitions left out. */
   readonly phases: readonly string[]
   find(query?: Partial<Query>): Promise<Row[]>
+  /** Edits contacts, as an app does through the worker. */
+  edit(...ops: ReadonlyArray<Pick<EditOp, 'op' | 'key'> & Partial<EditOp>>): Promise<readonly EditInfo[]>
   ids(): Promise<string[]>
 }
 
@@ -63,6 +66,8 @@ export interface World {
   /** Bodies of the ack calls that reached the service, as lists of keys. */
   readonly acked: string[][]
   write(op: WriteOp): Promise<unknown>
+  /** What the service has, by id. */
+  contacts(): Promise<Array<Record<string, unknown>>>
   open(tab?: TabOptions): Promise<Tab>
   /** Waits for a condition; fails after so much virtual time. */
   until(done: () => boolean | Promise<boolean>, ms?: number): Promise<void>
@@ -102,6 +107,10 @@ export async function inWorld(options: WorldOptions, body: (world: World) => Pro
       acked,
       service,
       write: (op) => world.service.write({ account: 'acme', user: 'bob' }, op),
+      contacts: async () => {
+        const { objects } = await world.service.list('acme', ['everyone'], 'contact', { page: 1, perPage: 1_000 })
+        return objects.map(({ data }) => ({ ...data }))
+      },
       now: () => scheduler.now,
       async until(done, ms = 120_000) {
         const end = scheduler.now + ms
@@ -163,6 +172,13 @@ export async function inWorld(options: WorldOptions, body: (world: World) => Pro
             process.kill()
           },
           find,
+          edit: async (...ops) => {
+            const edits = await store.outbox.write(
+              ops.map((op) => ({ collection: 'contact', value: null, temporary: op.op === 'insert', ...op })),
+            )
+            engine.edited()
+            return edits
+          },
           ids: async () => (await find()).map((row) => String(row['id'])).sort((a, b) => Number(a) - Number(b)),
         }
       },
