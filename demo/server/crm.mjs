@@ -2,26 +2,11 @@
  * The CRM's data: a supplier of cold storage with its customers, as records of the Sell types. Generated, the same for
  * the same seed and moment; dates lie around that moment, so that a task is due today whenever the demo is looked at.
  */
-import { faker as german } from '@faker-js/faker/locale/de'
-import { faker as british } from '@faker-js/faker/locale/en_GB'
-import { faker as spanish } from '@faker-js/faker/locale/es'
-import { faker as french } from '@faker-js/faker/locale/fr'
-import { faker as italian } from '@faker-js/faker/locale/it'
-import { faker as polish } from '@faker-js/faker/locale/pl'
-import { faker as swedish } from '@faker-js/faker/locale/sv'
+import { createChance } from './crm-chance.mjs'
+import { createContacts, roll, seedContacts } from './crm-contacts.mjs'
 import * as words from './crm-words.mjs'
 
 const DAY = 86_400_000
-
-const COUNTRIES = [
-  { faker: german, country: 'Germany', weight: 30 },
-  { faker: british, country: 'United Kingdom', weight: 25 },
-  { faker: french, country: 'France', weight: 15 },
-  { faker: italian, country: 'Italy', weight: 10 },
-  { faker: spanish, country: 'Spain', weight: 8 },
-  { faker: polish, country: 'Poland', weight: 6 },
-  { faker: swedish, country: 'Sweden', weight: 6 },
-].map((value) => ({ value, weight: value.weight }))
 
 /**
  * @typedef {object} CrmSize
@@ -46,31 +31,10 @@ export function crmRecords({
   tasks = 1000,
   notes = 700,
 } = {}) {
-  COUNTRIES.forEach(({ value }, at) => value.faker.seed(seed + at))
-  const roll = british
+  seedContacts(seed)
 
-  const at = (/** @type {number} */ time) =>
-    new Date(Math.floor(time / 1000) * 1000).toISOString().replace('.000Z', 'Z')
-  const oneOf = (/** @type {readonly any[]} */ list) => roll.helpers.arrayElement(/** @type {any[]} */ (list))
-  const chance = (/** @type {number} */ probability) => roll.number.float() < probability
-  const between = (/** @type {number} */ from, /** @type {number} */ to) => from + roll.number.float() * (to - from)
-  /** A moment of a working day. */
-  const workTime = (/** @type {number} */ time) => {
-    const day = new Date(time)
-    if (day.getUTCDay() % 6 === 0) day.setUTCDate(day.getUTCDate() + (day.getUTCDay() === 6 ? 2 : 1))
-    return day.setUTCHours(roll.number.int({ min: 7, max: 16 }), oneOf([0, 15, 30, 45]), 0, 0)
-  }
-  const owner = () => ({
-    creator_id: roll.number.int({ min: 1, max: 5 }),
-    owner_id: roll.number.int({ min: 1, max: 5 }),
-  })
-  /** Born within so many days before now, changed since. */
-  const dates = (/** @type {number} */ days, least = 0) => {
-    const born = now - between(least, days) * DAY
-    return { created_at: at(born), updated_at: at(between(born, now)) }
-  }
-  const tagsOf = (/** @type {readonly string[]} */ list) =>
-    chance(0.45) ? roll.helpers.arrayElements(list, { min: 1, max: 2 }) : []
+  const dice = createChance(roll, now)
+  const { at, oneOf, chance, between, workTime, owner, dates, tagsOf } = dice
   const fixed = { created_at: at(now - 900 * DAY), updated_at: at(now - 900 * DAY) }
 
   const accounts = [{ id: 1, name: 'Northwall Cold Storage', currency: 'EUR', timezone: 'UTC', ...fixed }]
@@ -103,66 +67,12 @@ export function crmRecords({
     ...fixed,
   }))
 
-  const organizations = Array.from({ length: Math.ceil(contacts / 5) }, (_, index) => {
-    const { faker, country } = roll.helpers.weightedArrayElement(COUNTRIES)
-    const name = faker.company.name()
-    const domain = `${plain(name)
-      .toLowerCase()
-      .match(/[a-z\d]+/g)
-      ?.join('-')}.example`
-    const data = {
-      id: index + 1,
-      ...owner(),
-      is_organization: true,
-      name,
-      customer_status: roll.helpers.weightedArrayElement([
-        { value: 'none', weight: 6 },
-        { value: 'current', weight: 3 },
-        { value: 'past', weight: 1 },
-      ]),
-      prospect_status: oneOf(['none', 'current']),
-      industry: oneOf(words.industries),
-      website: `https://www.${domain}`,
-      email: `office@${domain}`,
-      phone: faker.phone.number({ style: 'national' }),
-      address: addressOf(faker, country),
-      tags: tagsOf(words.organizationTags),
-      custom_fields: {},
-      ...dates(800, 120),
-    }
-    return { data, faker, country, domain }
-  })
-
-  const people = Array.from({ length: contacts - organizations.length }, (_, index) => {
-    const employer = chance(0.92) ? oneOf(organizations) : null
-    const { faker, country } = employer ?? roll.helpers.weightedArrayElement(COUNTRIES)
-    const [first, last] = [faker.person.firstName(), faker.person.lastName()]
-    const mailbox = `${plain(first)}.${plain(last)}`.toLowerCase().replace(/[^a-z.]+/g, '')
-    return {
-      id: organizations.length + index + 1,
-      ...owner(),
-      is_organization: false,
-      contact_id: employer?.data.id ?? null,
-      name: `${first} ${last}`,
-      first_name: first,
-      last_name: last,
-      title: oneOf(words.titles),
-      customer_status: employer?.data.customer_status ?? 'none',
-      prospect_status: employer?.data.prospect_status ?? 'none',
-      email: `${mailbox}@${employer?.domain ?? 'post.example'}`,
-      phone: faker.phone.number({ style: 'national' }),
-      mobile: chance(0.6) ? faker.phone.number({ style: 'national' }) : null,
-      address: employer?.data.address ?? addressOf(faker, country),
-      tags: tagsOf(words.personTags),
-      custom_fields: {},
-      ...dates(600),
-    }
-  })
+  const { organizations, people } = createContacts(contacts, dice)
 
   const stageChoice = words.stages.map(({ weight }, index) => ({ value: index + 1, weight }))
   const dealData = Array.from({ length: deals }, (_, index) => {
     const person = oneOf(people)
-    const company = organizations[(person.contact_id ?? 0) - 1]?.data.name ?? person.last_name
+    const company = organizations[(person.contact_id ?? 0) - 1]?.name ?? person.last_name
     const stage_id = roll.helpers.weightedArrayElement(stageChoice)
     const closed = stage_id > 4
     const times = dates(closed ? 400 : 120)
@@ -244,7 +154,7 @@ export function crmRecords({
     stage: stages,
     loss_reason: reasons,
     deal_source: sources,
-    contact: [...organizations.map(({ data }) => data), ...people],
+    contact: [...organizations, ...people],
     deal: dealData,
     task: taskData,
     note: noteData,
@@ -264,20 +174,4 @@ export async function importCrm(store, account, size) {
   const records = crmRecords(size)
   await store.importRecords(account, records)
   console.log(`Imported ${records.length} records of the CRM in ${((performance.now() - start) / 1000).toFixed(1)} s`)
-}
-
-/** @param {typeof german} faker @param {string} country */
-function addressOf(faker, country) {
-  return {
-    line1: faker.location.streetAddress(),
-    city: faker.location.city(),
-    postal_code: faker.location.zipCode(),
-    state: null,
-    country,
-  }
-}
-
-/** Without marks: `Jäger` is `Jager`. @param {string} text */
-function plain(text) {
-  return text.normalize('NFD').replace(/\p{M}/gu, '').replaceAll('ß', 'ss').replaceAll('ł', 'l').replaceAll('Ł', 'L')
 }
