@@ -11,7 +11,7 @@ import type { StorageInfo } from '../engine/facts.ts'
 import type { Locks } from '../engine/leader.ts'
 import { closedHere } from '../engine/proof.ts'
 import type { Http, TokenReason } from '../engine/transport.ts'
-import { SyncError, toPlain } from '../errors.ts'
+import { fromPlain, SyncError, toPlain, type PlainError } from '../errors.ts'
 import { silentLog, type Log } from '../log.ts'
 import { idsOf } from '../query.ts'
 import { openStore, type Store } from '../store/store.ts'
@@ -169,6 +169,9 @@ export function createHost(deps: HostDeps): WorkerApi {
     write: (ops) =>
       answer(async () => {
         const { store, engine, desk } = current()
+        const { error } = engine.status.current as { readonly error?: PlainError }
+        // What is written now would go with the data.
+        if (error?.code === 'signed_out') throw fromPlain(error)
         idsOf(ops.map(({ key }) => key))
         const edits = await store.outbox.write(ops)
         edits.forEach(desk.watch)

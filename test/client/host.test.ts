@@ -1,20 +1,9 @@
-/**
- * The whole way, in one process: client, thread boundary, real host, engine and store on fake-indexeddb,
- * real service. Only the browser's own parts (worker, locks, channel) are stand-ins.
- */
-import { IDBFactory, IDBKeyRange } from 'fake-indexeddb'
+/** Reading, the whole way from the service to the page. */
+import type { IDBFactory } from 'fake-indexeddb'
 import { afterEach, expect, it, vi } from 'vitest'
 import type { LiveChanges, SyncOptions } from '../../src/client/api.ts'
-import { createClient } from '../../src/client/client.ts'
-import { systemClock, systemRandom } from '../../src/clock.ts'
 import { collection, defineSchema } from '../../src/schema.ts'
-import { createExchange } from '../../src/service/exchange.ts'
-import { createMemoryStore } from '../../src/service/memory.ts'
-import { createHost, exposeHost } from '../../src/worker/host.ts'
-import { packagedSchema } from '../../src/worker/schema-of.ts'
-import { createMachine } from '../support/device.ts'
-import { createNetwork } from '../support/network.ts'
-import { createWorkerLike } from './fake-worker.ts'
+import { createWorld, endAll } from './whole-way.ts'
 
 interface City {
   readonly id: number
@@ -32,57 +21,18 @@ const cities: City[] = Array.from({ length: 250 }, (_, at) => ({
   population: at % 10 === 0 ? null : (at * 37) % 1_000,
 }))
 
-const ends: Array<() => unknown> = []
-afterEach(async () => {
-  for (const end of ends.splice(0).reverse()) await end()
-})
+afterEach(endAll)
 
-async function setUp({
-  indexedDB = new IDBFactory(),
+const setUp = ({
+  indexedDB,
   ...options
-}: Partial<SyncOptions<typeof schema.collections>> & { indexedDB?: IDBFactory | null } = {}) {
-  const service = createMemoryStore()
-  await service.importRecords(
-    'acme',
+}: Partial<SyncOptions<typeof schema.collections>> & { indexedDB?: IDBFactory | null } = {}) =>
+  createWorld(
+    schema,
     cities.map((data) => ({ type: 'city', data: { ...data } })),
+    options,
+    { indexedDB },
   )
-  const exchange = createExchange({
-    store: service,
-    authorize: (token) =>
-      token === 'good' ? { account: 'acme', user: 'ann', scopes: ['sync', 'read', 'write'] } : null,
-  })
-  const start = () => {
-    const { port1: page, port2: inside } = new MessageChannel()
-    const host = createHost({
-      schemaOf: packagedSchema,
-      http: createNetwork({ exchange, clock: systemClock }).http,
-      clock: systemClock,
-      random: systemRandom,
-      locks: createMachine().locks,
-      createChannel: () => ({ post: () => undefined, onHint: () => undefined, close: () => undefined }),
-      storageInfo: async () => ({ mode: 'best-effort', usage: null, quota: null }),
-      indexedDB: indexedDB ?? undefined,
-      IDBKeyRange,
-    })
-    exposeHost(host, inside)
-    const { worker } = createWorkerLike(page, () => {
-      page.close()
-      inside.close()
-    })
-    vi.stubGlobal('Worker', function Worker() {
-      return worker
-    })
-    const sync = createClient(
-      { schema, name: 'world', account: null, endpoint: 'http://sync.test/', token: () => 'good', rate: 0, ...options },
-      { clock: systemClock, page: null, base: 'http://app.test/', canRun: true },
-    )
-    vi.unstubAllGlobals()
-    ends.push(() => sync.close())
-    return sync
-  }
-  const write = (op: Parameters<typeof service.write>[1]) => service.write({ account: 'acme', user: 'ann' }, op)
-  return { start, write, service }
-}
 
 const byName = (a: City, b: City): number => (a.name < b.name ? -1 : 1)
 

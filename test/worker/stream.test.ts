@@ -224,6 +224,32 @@ describe('a window', () => {
     expect(find).toHaveBeenCalledTimes(1)
   })
 
+  it('read again, tells of a state that changed while it read (R21)', async () => {
+    const opened = await openTest()
+    await opened.receive(many(9))
+    const { find } = opened.store
+    let meanwhile = async (): Promise<void> => undefined
+    const slow: Store = {
+      ...opened.store,
+      find: async (query) => {
+        const found = await find(query)
+        const work = meanwhile
+        meanwhile = async () => undefined
+        await work()
+        return found
+      },
+    }
+    const shown = follow({ ...opened, store: slow }, window)
+    await vi.waitFor(() => expect(shown.rows.size).toBe(5))
+    meanwhile = () =>
+      opened.receive([
+        { data: { id: 3 }, meta: { type: 'thing', sync: { event_type: 'exploded', ack_key: 'k', revision: 2 } } },
+      ])
+    await opened.receive([del(0, 2)])
+    await vi.waitFor(() => expect(shown.rows.get('3')?.state).toBe('stale'))
+    expect(shown.ids()).toEqual(['1', '2', '3', '4', '5'])
+  })
+
   it('after a position stays after it (R38)', async () => {
     const opened = await openTest()
     await opened.receive(many(20))
