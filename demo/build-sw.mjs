@@ -21,6 +21,8 @@ const { count, size, warnings } = await generateSW({
   clientsClaim: true,
   cleanupOutdatedCaches: true,
   dontCacheBustURLsMatching: /^assets\//,
+  // `/crm/?device=2` is the same page.
+  ignoreURLParametersMatching: [/^device$/],
   navigateFallback: '/index.html',
   navigateFallbackDenylist: [/^\/v2\//, /^\/demo\//],
 })

@@ -21,7 +21,7 @@ import { createTheme } from './theme.ts'
 const CHANGED_AT_ONCE = 100
 const LOOK_EVERY_MS = 10_000
 
-const offline = createOfflineSwitch()
+const offline = createOfflineSwitch('world')
 const server = createDemoServer(offline.get)
 const sync = createSync({
   schema,

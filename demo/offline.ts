@@ -1,9 +1,10 @@
 /**
  * The Offline switch. The page keeps it (localStorage) and tells it on a channel; the worker asks once
  * before its first request and obeys from then on, so that a cut network can be shown without cutting it.
+ * Each device (each database of the demo) has a switch of its own; all its tabs share it.
  */
-const CHANNEL = 'world-offline'
-const KEY = 'world:offline'
+const channelOf = (device: string): string => `${device}-offline`
+const keyOf = (device: string): string => `${device}:offline`
 
 type Message = { readonly kind: 'ask' } | { readonly kind: 'tell'; readonly offline: boolean }
 
@@ -15,10 +16,10 @@ export interface OfflineSwitch {
 }
 
 /** The page's side. Create it before the worker, which asks for the state. */
-export function createOfflineSwitch(): OfflineSwitch {
-  let offline = localStorage.getItem(KEY) === 'true'
+export function createOfflineSwitch(device: string): OfflineSwitch {
+  let offline = localStorage.getItem(keyOf(device)) === 'true'
   const listeners = new Set<() => void>()
-  const channel = new BroadcastChannel(CHANNEL)
+  const channel = new BroadcastChannel(channelOf(device))
   const tell = (): void => channel.postMessage({ kind: 'tell', offline } satisfies Message)
   const take = (value: boolean): void => {
     if (value === offline) return
@@ -32,7 +33,7 @@ export function createOfflineSwitch(): OfflineSwitch {
   return {
     get: () => offline,
     set: (value) => {
-      localStorage.setItem(KEY, String(value))
+      localStorage.setItem(keyOf(device), String(value))
       take(value)
       tell()
     },
@@ -41,8 +42,8 @@ export function createOfflineSwitch(): OfflineSwitch {
 }
 
 /** The worker's side: `fetch` as it is, or the failure it has without a network. */
-export function gatedFetch(): typeof fetch {
-  const channel = new BroadcastChannel(CHANNEL)
+export function gatedFetch(device: string): typeof fetch {
+  const channel = new BroadcastChannel(channelOf(device))
   let offline = false
   const told = new Promise<void>((resolve) => {
     channel.addEventListener('message', ({ data }: MessageEvent<Message>) => {

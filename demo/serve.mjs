@@ -6,13 +6,14 @@ import { existsSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { getRequestListener } from '@hono/node-server'
-import { createApp } from './server/app.mjs'
+import { createApp, CRM_ACCOUNT } from './server/app.mjs'
+import { importCrm } from './server/crm.mjs'
 import { listen } from './server/listen.mjs'
 import { readOptions, ROOT } from './server/options.mjs'
 import { importPlaces, readPlaces } from './server/places.mjs'
 
 /** What the service answers for, beside the page's own files. */
-const SERVICE = /^\/(v2\/|demo\/(bootstrap\.json|change)$)/
+const SERVICE = /^\/(v2\/|demo\/(bootstrap\.json|crm\.json|change)$)/
 
 async function main() {
   const options = readOptions(process.argv.slice(2))
@@ -35,6 +36,7 @@ async function main() {
 
   const places = readPlaces(options.limit)
   await importPlaces(store, places)
+  await importCrm(store, CRM_ACCOUNT)
   const app = createApp({ service, store, places, options, site: vite === null ? join(ROOT, 'dist-demo') : null })
   const answer = getRequestListener(app.fetch)
   server.on('request', (request, response) => {
@@ -43,7 +45,7 @@ async function main() {
     else vite.middlewares(request, response)
   })
   const port = await listen(server, options.port)
-  console.log(`World: http://127.0.0.1:${port}/`)
+  console.log(`World: http://127.0.0.1:${port}/\nCRM:   http://127.0.0.1:${port}/crm/`)
 }
 
 async function builtService() {

@@ -6,19 +6,26 @@ export interface DemoServer {
   readonly changePlaces: (many: number, ids: readonly number[]) => Promise<number>
 }
 
+async function ask(path: string, cut: () => boolean, init: RequestInit): Promise<Response> {
+  if (cut()) throw new TypeError('The Offline switch is on.')
+  return fetch(path, { ...init, cache: 'no-store' })
+}
+
+async function read(response: Response): Promise<Record<string, unknown>> {
+  if (!response.ok) throw new Error(`The server answered ${response.status}.`)
+  return (await response.json()) as Record<string, unknown>
+}
+
+/** A token for the sync service, from the same origin. */
+export async function askToken(path: string, cut: () => boolean, signal: AbortSignal): Promise<string> {
+  return String((await read(await ask(path, cut, { signal })))['token'])
+}
+
 /** @param cut whether the Offline switch is on */
 export function createDemoServer(cut: () => boolean): DemoServer {
   let token: string | null = null
-  const ask = async (path: string, init: RequestInit): Promise<Response> => {
-    if (cut()) throw new TypeError('The Offline switch is on.')
-    return fetch(path, { ...init, cache: 'no-store' })
-  }
-  const read = async (response: Response): Promise<Record<string, unknown>> => {
-    if (!response.ok) throw new Error(`The server answered ${response.status}.`)
-    return (await response.json()) as Record<string, unknown>
-  }
   const fresh = async (signal: AbortSignal): Promise<string> => {
-    token = String((await read(await ask('/demo/bootstrap.json', { signal })))['token'])
+    token = await askToken('/demo/bootstrap.json', cut, signal)
     return token
   }
   return {
@@ -27,7 +34,7 @@ export function createDemoServer(cut: () => boolean): DemoServer {
       const signal = AbortSignal.timeout(20_000)
       const change = (bearer: string): Promise<Response> => {
         const headers = { Authorization: `Bearer ${bearer}`, 'Content-Type': 'application/json' }
-        return ask('/demo/change', { method: 'POST', headers, body: JSON.stringify({ many, ids }), signal })
+        return ask('/demo/change', cut, { method: 'POST', headers, body: JSON.stringify({ many, ids }), signal })
       }
       const first = await change(token ?? (await fresh(signal)))
       // A restarted server knows none of its old tokens.

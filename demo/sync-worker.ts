@@ -3,4 +3,4 @@ import { startWorker } from '../src/worker/index.ts'
 import { gatedFetch } from './offline.ts'
 import { schema } from './schema.ts'
 
-startWorker({ schema, fetch: gatedFetch() })
+startWorker({ schema, fetch: gatedFetch('world') })

@@ -11,16 +11,28 @@ export interface Words {
 const since = ({ lastSyncedAt }: Status): string =>
   lastSyncedAt === null ? 'Never in sync yet' : `In sync as of ${time(lastSyncedAt)}`
 
+/** What this device has that the server has not. */
+function unsent({ outbox: { pending, failed } }: Status): string {
+  const parts = [
+    pending > 0 && `${count(pending)} ${pending === 1 ? 'edit waits' : 'edits wait'} here`,
+    failed > 0 && `${count(failed)} refused`,
+  ].filter((part) => part !== false)
+  return parts.length === 0 ? '' : `${parts.join(', ')}. `
+}
+
 /**
  * @param cut the demo's own Offline switch is on
  * @param now wall time, for count-downs
  */
 export function statusWords(status: Status, cut: boolean, now: number): Words {
   if (cut && status.phase !== 'starting' && status.phase !== 'settling' && status.phase !== 'stopped')
-    return { phase: 'Offline', detail: `By your switch. ${since(status)}`, mood: 'calm' }
+    return { phase: 'Offline', detail: `By your switch. ${unsent(status)}${since(status)}`, mood: 'calm' }
   // A tab that follows another may have nothing to do and nothing proven yet (promise 3).
   if ((status.phase === 'idle' || status.phase === 'settling') && status.lastSyncedAt === null)
     return { phase: 'Waiting', detail: since(status), mood: 'busy' }
+  // "In sync" speaks of both ways.
+  if ((status.phase === 'idle' || status.phase === 'settling') && status.outbox.pending > 0)
+    return { phase: 'Sending', detail: unsent(status) + since(status), mood: 'busy' }
   switch (status.phase) {
     case 'starting':
       return { phase: 'Opening', detail: 'The local database is being opened', mood: 'busy' }
@@ -40,7 +52,7 @@ export function statusWords(status: Status, cut: boolean, now: number): Words {
         mood: 'good',
       }
     case 'idle':
-      return { phase: 'In sync', detail: since(status).replace('In sync as', 'As'), mood: 'good' }
+      return { phase: 'In sync', detail: unsent(status) + since(status).replace('In sync as', 'As'), mood: 'good' }
     case 'waiting': {
       const seconds = Math.max(0, Math.ceil((status.retryAt - now) / 1000))
       // The demo's server gives a token to anybody who reaches it.
@@ -48,19 +60,25 @@ export function statusWords(status: Status, cut: boolean, now: number): Words {
       const again = seconds === 0 ? 'Trying again' : `Trying again in ${duration(seconds * 1000)}`
       return {
         phase: unreachable ? 'No connection' : 'Interrupted',
-        detail: `${again}. ${since(status)}`,
+        detail: `${again}. ${unsent(status)}${since(status)}`,
         mood: 'calm',
       }
     }
     case 'offline':
-      return { phase: 'Offline', detail: `${since(status)}. All of it works`, mood: 'calm' }
+      return { phase: 'Offline', detail: `${unsent(status)}${since(status)}. All of it works`, mood: 'calm' }
     case 'paused':
       return { phase: 'Paused', detail: since(status), mood: 'calm' }
     case 'needs-auth':
-      return { phase: 'Not signed in', detail: `${since(status)}. ${status.error.message}`, mood: 'bad' }
+      return {
+        phase: 'Not signed in',
+        detail: `${unsent(status)}Sign in again to go on. ${since(status)}`,
+        mood: 'bad',
+      }
     case 'storage-problem':
       return { phase: 'Storage trouble', detail: status.error.message, mood: 'bad' }
     case 'stopped':
+      if (status.error.code === 'signed_out')
+        return { phase: 'Signed out', detail: 'The data was removed from this device', mood: 'calm' }
       return { phase: 'Stopped', detail: status.error.message, mood: 'bad' }
     case 'closed':
       return { phase: 'Closed', detail: 'This tab no longer follows', mood: 'calm' }

@@ -14,6 +14,7 @@ const facts = {
   quarantined: 0,
   records: { settled: 0, unsettled: 0 },
   inbox: { pages: 0, records: 0 },
+  outbox: { pending: 0, failed: 0, conflicts: 0 },
   storage: { mode: 'best-effort', usage: null, quota: null },
 } as const
 
@@ -61,5 +62,29 @@ test('a wait counts down, and says that nothing is connected', () => {
   expect(waiting && statusWords(waiting, false, 2100)).toMatchObject({
     phase: 'No connection',
     detail: expect.stringContaining('3 s'),
+  })
+})
+
+test('"in sync" is not said while an edit waits to be sent, and every phase without a network names what waits', () => {
+  const outbox = { pending: 2, failed: 1, conflicts: 0 }
+  const idle = { ...facts, phase: 'idle', lastSyncedAt: 1000, outbox } as const
+  expect(statusWords(idle, false, 0)).toMatchObject({
+    phase: 'Sending',
+    detail: expect.stringContaining('2 edits wait'),
+  })
+  for (const status of [
+    statusWords(idle, true, 0),
+    statusWords({ ...idle, phase: 'offline' }, false, 0),
+    statusWords({ ...idle, phase: 'waiting', retryAt: 0, error }, false, 0),
+    statusWords({ ...idle, phase: 'needs-auth', error }, false, 0),
+  ])
+    expect(status.detail).toContain('2 edits wait here, 1 refused')
+})
+
+test('a sign-out in another tab is no failure', () => {
+  const error = { code: 'signed_out', message: 'Signed out.' } as const
+  expect(statusWords({ ...facts, phase: 'stopped', error }, false, 0)).toMatchObject({
+    phase: 'Signed out',
+    mood: 'calm',
   })
 })
