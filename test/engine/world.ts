@@ -15,7 +15,7 @@ import type { ServiceOptions } from '../../src/service/options.ts'
 import type { SyncStore, WriteOp } from '../../src/service/store.ts'
 import type { EditInfo, WriteOp as EditOp } from '../../src/store/edit.ts'
 import type { Store } from '../../src/store/store.ts'
-import { createMachine, startProcess, type Machine, type ProcessDeps } from '../support/device.ts'
+import { createMachine, startProcess, type Machine, type Process, type ProcessDeps } from '../support/device.ts'
 import { createNetwork, type Fault } from '../support/network.ts'
 import { createScheduler, seeded, seededRandom, virtualClock } from '../support/virtual-time.ts'
 
@@ -87,6 +87,7 @@ export async function inWorld(options: WorldOptions, body: (world: World) => Pro
   const realImmediate = globalThis.setImmediate
   const uninstall = scheduler.install()
   let over = false
+  const open = new Set<Process>()
   try {
     const clock = virtualClock(scheduler)
     const random = seededRandom(seeded(seed + 1))
@@ -152,6 +153,7 @@ export async function inWorld(options: WorldOptions, body: (world: World) => Pro
           ...rest,
           ...(engineOptions !== undefined && { options: engineOptions }),
         })
+        open.add(process)
         const { store, engine } = await process.ready
         const phases: string[] = []
         const note = (phase: string): void => {
@@ -199,6 +201,8 @@ export async function inWorld(options: WorldOptions, body: (world: World) => Pro
     await test
   } finally {
     over = true
+    // Dexie knows all connections of a name: one left behind would be asked to close in another test's world.
+    for (const process of open) process.kill()
     uninstall()
   }
 }
