@@ -161,7 +161,7 @@ export interface Outbox extends Store<OutboxSnapshot> {
   /** An unknown create did not arrive: it is sent again (R17). */
   resend(id: string): Promise<void>
   /** An unknown create arrived, as the record `key`. */
-  arrived(id: string, key?: string | number): Promise<void>
+  arrived(id: string, key?: string | number | null): Promise<void>
   /** Forgets a conflict. */
   dismiss(id: string): Promise<void>
   /** The handle again, after a reload too; null: nothing is left to be done for it. */

@@ -7,15 +7,7 @@ import { sleep, type Sleeper } from '../clock.ts'
 import { SyncError } from '../errors.ts'
 import { silentLog } from '../log.ts'
 import type { Collections } from '../schema.ts'
-import {
-  NOTHING_KNOWN,
-  type Facts,
-  type Followed,
-  type OutboxCall,
-  type Status,
-  type ToPage,
-  type ToWorker,
-} from '../worker/api.ts'
+import { NOTHING_KNOWN, type Facts, type Followed, type Status, type ToPage, type ToWorker } from '../worker/api.ts'
 import type { EditHandle, Sync, SyncControl, SyncOptions, Transaction } from './api.ts'
 import { createAttendance } from './audience.ts'
 import { createCollection } from './collection.ts'
@@ -26,7 +18,7 @@ import { currentPage, followPage, type Page } from './page.ts'
 import { createValueStore } from './store.ts'
 import { createStreams } from './streams.ts'
 import { createTokenDesk } from './token.ts'
-import { bad, plainFields, record } from './write.ts'
+import { bad, record } from './write.ts'
 
 /** Where the client runs; tests give their own. */
 export interface Surroundings {
@@ -67,6 +59,7 @@ export function createClient<const C extends Collections>(
     { edits: [], conflicts: [], pending: 0, failed: 0 },
     following('outbox'),
   )
+  const stores = { status, history, quarantine, outbox }
 
   const post = (message: ToWorker): void => connection.post(message)
   const streams = createStreams(post)
@@ -77,26 +70,11 @@ export function createClient<const C extends Collections>(
   const leavePage = canRun && page !== null ? followPage(page, post) : null
 
   const link = { ...connection, openStream: streams.open, clock }
-  const edits = createEdits(connection.call)
+  const edits = createEdits(connection.call, outbox)
   const control: SyncControl = {
     ready: connection.opened,
-    status,
-    history,
-    quarantine,
-    outbox: {
-      ...outbox,
-      retry: asked('retry'),
-      edit: async (id, patch) =>
-        void (await connection.call('outbox', ['edit', id, plainFields('outbox.edit', patch)])),
-      discard: asked('discard'),
-      resend: asked('resend'),
-      arrived: async (id, key) => void (await connection.call('outbox', ['arrived', id, key ?? null])),
-      dismiss: asked('dismiss'),
-      find: async (id) => {
-        const edit = await connection.call('outbox', ['find', id])
-        return edit === null ? null : edits.handle(edit)
-      },
-    },
+    ...stores,
+    outbox: edits.outbox,
     now: async (options) => {
       const { timeout, wait } = waiting('now', options)
       await connection.call('now', [timeout], wait)
@@ -105,7 +83,7 @@ export function createClient<const C extends Collections>(
     resume: told('resume'),
     restart: told('restart'),
     logout: async ({ ifUnsent = 'refuse' } = {}) => {
-      if (!['refuse', 'keep', 'discard'].includes(ifUnsent)) bad('logout', 'ifUnsent is refuse, keep or discard')
+      if (!/^(refuse|keep|discard)$/.test(ifUnsent)) bad('logout', 'ifUnsent is refuse, keep or discard')
       await connection.call('logout', [ifUnsent])
       await connection.close()
     },
@@ -139,13 +117,10 @@ export function createClient<const C extends Collections>(
   function receive(message: ToPage): void {
     switch (message.kind) {
       case 'status':
-        return status.set(message.value)
       case 'history':
-        return history.set(message.value)
       case 'quarantine':
-        return quarantine.set(message.value)
       case 'outbox':
-        return outbox.set(message.value)
+        return stores[message.kind].set(message.value as never)
       case 'edits':
         return edits.take(message.edits)
       case 'token':
@@ -170,10 +145,6 @@ export function createClient<const C extends Collections>(
 
   function told(method: 'pause' | 'resume' | 'restart') {
     return async () => void (await connection.call(method, []))
-  }
-
-  function asked(what: Exclude<OutboxCall[0], 'edit' | 'arrived'>) {
-    return async (id: string) => void (await connection.call('outbox', [what, id]))
   }
 
   function following(what: Followed) {

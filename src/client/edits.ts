@@ -1,13 +1,14 @@
 /**
- * Handles of edits: what the worker says of an edit reaches every handle of it, and waiting for its end is a method,
- * so that nobody has to handle a rejection that he did not ask for (R20).
+ * Edits on the page: the outbox as apps use it, and handles. What the worker says of an edit reaches every handle of it,
+ * and waiting for its end is a method, so that nobody has to handle a rejection that he did not ask for (R20).
  */
-import type { EditInfo, EditState, EditWord } from '../worker/api.ts'
-import type { EditHandle, WaitOptions } from './api.ts'
+import type { EditInfo, EditState, EditWord, OutboxCall, OutboxSnapshot } from '../worker/api.ts'
+import type { EditHandle, Outbox, Store, WaitOptions } from './api.ts'
 import type { Connection } from './connect.ts'
-import { bad } from './write.ts'
+import { bad, plainFields } from './write.ts'
 
 export interface Edits {
+  readonly outbox: Outbox
   handle(edit: EditInfo): EditHandle
   /** News from the worker, which may come before the handle. */
   take(news: readonly EditWord[]): void
@@ -18,28 +19,34 @@ interface Known {
   key: string | number
 }
 
-export function createEdits(call: Connection['call']): Edits {
+export function createEdits(call: Connection['call'], store: Store<OutboxSnapshot>): Edits {
   const known = new Map<string, Known>()
 
+  const ask = (...asked: OutboxCall): Promise<EditInfo | null> => call('outbox', asked)
+  const told = (what: Exclude<OutboxCall[0], 'edit' | 'arrived'>) => async (id: string) => void (await ask(what, id))
+
+  function handle({ id, state, key }: EditInfo): EditHandle {
+    const edit = known.get(id) ?? { state, key }
+    if (isOver(edit)) known.delete(id)
+    else known.set(id, edit)
+    return {
+      id,
+      get key() {
+        return edit.key
+      },
+      get state() {
+        return edit.state
+      },
+      async synced(options) {
+        const { timeout, wait } = waiting('synced', options)
+        if (!isOver(edit)) edit.state = await call('synced', [id, timeout], wait)
+        return edit.state
+      },
+    }
+  }
+
   return {
-    handle({ id, state, key }) {
-      const edit = known.get(id) ?? { state, key }
-      if (!isOver(edit)) known.set(id, edit)
-      else known.delete(id)
-      return {
-        id,
-        get key() {
-          return edit.key
-        },
-        get state() {
-          return edit.state
-        },
-        async synced(options) {
-          if (!isOver(edit)) edit.state = await ask(id, options)
-          return edit.state
-        },
-      }
-    },
+    handle,
     take(news) {
       for (const [id, state, key] of news) {
         const edit = known.get(id)
@@ -47,11 +54,19 @@ export function createEdits(call: Connection['call']): Edits {
         else if (isOver(Object.assign(edit, { state, key }))) known.delete(id)
       }
     },
-  }
-
-  async function ask(id: string, options?: WaitOptions): Promise<EditState> {
-    const { timeout, wait } = waiting('synced', options)
-    return call('synced', [id, timeout], wait)
+    outbox: {
+      ...store,
+      retry: told('retry'),
+      discard: told('discard'),
+      resend: told('resend'),
+      dismiss: told('dismiss'),
+      edit: async (id, patch) => void (await ask('edit', id, plainFields('outbox.edit', patch))),
+      arrived: async (id, key = null) => void (await ask('arrived', id, key)),
+      find: async (id) => {
+        const edit = await ask('find', id)
+        return edit && handle(edit)
+      },
+    },
   }
 }
 

@@ -4,7 +4,6 @@
  */
 import { systemRandom } from '../clock.ts'
 import { SyncError } from '../errors.ts'
-import { canonicalId } from '../keys.ts'
 import type { Collection, Collections, Row } from '../schema.ts'
 import type { WriteOp } from '../worker/api.ts'
 import type { Transaction, TransactionCollection } from './api.ts'
@@ -21,7 +20,7 @@ export function record<C extends Collections>(
   const ops: WriteOp[] = []
   let over = false
   const add = (op: WriteOp): void => {
-    if (over) bad(op.collection, 'this write is over; its callback must be synchronous')
+    if (over) late()
     ops.push(op)
   }
   const recorders = Object.entries(collections).map(([name, one]) => [name, recorder(name, one, add)])
@@ -29,7 +28,7 @@ export function record<C extends Collections>(
     const result = callback(Object.fromEntries(recorders) as Transaction<C>)
     if (typeof (result as PromiseLike<unknown> | undefined)?.then === 'function') {
       Promise.resolve(result).catch(() => undefined)
-      bad('write', 'the callback must be synchronous')
+      late()
     }
     return ops
   } finally {
@@ -37,16 +36,18 @@ export function record<C extends Collections>(
   }
 }
 
+function late(): never {
+  bad('write', 'the callback must be synchronous')
+}
+
 function recorder(
   collection: string,
   { options: { key: field = 'id', keyType } }: Collection<Row>,
   add: (op: WriteOp) => void,
 ): TransactionCollection<Row> {
-  const op = (op: WriteOp['op'], key: string | number, value: Row | null, temporary = false): void => {
-    if (typeof field !== 'string') bad(collection, 'only records with one key field can be written')
-    if (canonicalId(key) === null) bad(collection, 'a key is a string that is not empty, or a whole number below 2^53')
+  // Whether it has one key field, and a key can be one, the worker says.
+  const op = (op: WriteOp['op'], key: string | number, value: Row | null, temporary = false): void =>
     add({ op, collection, key, value, temporary })
-  }
   /** The fields without the key, and the key. */
   const split = (given: unknown): [Row, unknown] => {
     const { [field as string]: key, ...rest } = plainFields(collection, given)
@@ -62,7 +63,7 @@ function recorder(
     },
     update(key, patch) {
       const [value, own] = split(patch)
-      if (own !== undefined && canonicalId(own) !== canonicalId(key)) bad(collection, 'a key cannot be changed')
+      if (own !== undefined && `${own as string}` !== `${key}`) bad(collection, 'a key cannot be changed')
       op('update', key, value)
     },
     delete: (key) => op('delete', key, null),

@@ -172,7 +172,6 @@ export function createHost(deps: HostDeps): WorkerApi {
         const { error } = engine.status.current as { readonly error?: PlainError }
         // What is written now would go with the data.
         if (error?.code === 'signed_out') throw fromPlain(error)
-        idsOf(ops.map(({ key }) => key))
         const edits = await store.outbox.write(ops)
         edits.forEach(desk.watch)
         engine.edited()

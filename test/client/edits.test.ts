@@ -10,7 +10,7 @@ import { createFakeWorker } from './fake-worker.ts'
 
 const schema = defineSchema({
   version: 1,
-  collections: { contact: collection<{ id: number; name: string }>(), pair: collection({ key: ['a', 'b'] }) },
+  collections: { contact: collection<{ id: number; name: string }>() },
 })
 
 const closers: Array<() => Promise<void>> = []
@@ -74,7 +74,6 @@ describe('a write', () => {
     expect(await sync.write(() => undefined)).toEqual([])
     const refused = { code: 'invalid_argument' }
     await expect(sync.contact.insert({ name: 5n as never })).rejects.toMatchObject(refused)
-    await expect(sync.pair.insert({ a: 1, b: 1 })).rejects.toMatchObject(refused)
     const waits = async (): Promise<void> => {}
     await expect(sync.write(waits as () => void)).rejects.toMatchObject(refused)
     await expect(

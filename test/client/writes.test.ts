@@ -19,6 +19,7 @@ const schema = defineSchema({
       references: { contact_id: 'contact' },
       indexes: ['contact_id'],
     }),
+    pair: collection<{ a: number; b: number }>({ key: ['a', 'b'] }),
   },
 })
 const seed = [1, 2, 3].map((id) => ({ type: 'contact', data: { id, name: `Contact ${id}`, phone: null } }))
@@ -126,6 +127,12 @@ describe('a write', () => {
         tx.contact.delete(99)
       }),
     ).rejects.toMatchObject({ code: 'record_missing' })
+    const refused = { code: 'invalid_argument' }
+    await expect(sync.pair.insert({ a: 1, b: 2 })).rejects.toMatchObject(refused)
+    await expect(sync.pair.delete('1:2')).rejects.toMatchObject(refused)
+    for (const key of ['', 1.5, 2 ** 53, null, {}, new Proxy({}, {})])
+      await expect(sync.contact.delete(key as never)).rejects.toMatchObject(refused)
+    await expect(sync.contact.insert({ id: 1.5, name: 'x' })).rejects.toMatchObject(refused)
     expect(await sync.contact.get(1)).toMatchObject({ name: 'Contact 1' })
     expect(sync.status.getSnapshot().outbox.pending).toBe(0)
   })
