@@ -13,6 +13,7 @@ import { callerOf, requireScope, type Caller } from './access.ts'
 import { Refusal, refusalBody, refuseForNow, type ExchangeAnswer, type ExchangeRequest, type Reply } from './answer.ts'
 import { createCors } from './cors.ts'
 import { isTypeName } from './identity.ts'
+import { createNestedCalls, nestedPath } from './nested-calls.ts'
 import { settingsOf, type Scope, type ServiceOptions } from './options.ts'
 import { createRateLimit } from './rate.ts'
 import { createResourceCalls, typeOfPath } from './resource-calls.ts'
@@ -37,6 +38,7 @@ export function createExchange(options: ServiceOptions): Exchange {
   const rate = createRateLimit(settings.rate, settings.now)
   const sync = createSyncCalls(settings)
   const resources = createResourceCalls(settings)
+  const nested = createNestedCalls(settings.store, resources)
 
   function routeOf(request: ExchangeRequest): Route | null {
     const url = new URL(request.url, 'http://localhost')
@@ -46,6 +48,19 @@ export function createExchange(options: ServiceOptions): Exchange {
     const [, session, queue] = QUEUE_PATH.exec(path) ?? []
     if (session !== undefined && queue !== undefined) {
       return { GET: ['sync', (caller) => sync.fetch(request, caller, session, queue)] }
+    }
+    const below = nestedPath(path)
+    if (below !== null && below.keyValue === null) {
+      return {
+        GET: ['read', (caller) => nested.list(url, caller, below)],
+        POST: ['write', (caller) => nested.create(request, caller, below)],
+      }
+    }
+    if (below !== null) {
+      return {
+        GET: ['read', (caller) => nested.get(caller, below)],
+        DELETE: ['write', (caller) => nested.remove(request, caller, below)],
+      }
     }
     const [, plural = 'sync', encoded] = RESOURCE_PATH.exec(path) ?? []
     const type = typeOfPath(plural, settings.plurals)

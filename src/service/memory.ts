@@ -30,6 +30,7 @@ import {
   type SyncStore,
   type Terms,
 } from './store.ts'
+import { matches } from './upsert.ts'
 
 export interface MemoryStoreOptions {
   /** Name of this store's life; another one tells every device to start anew (R14). Default: random. */
@@ -200,12 +201,13 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): SyncStore {
       return object !== undefined && inSight(object, sees) ? storedOf(object) : null
     },
 
-    async list(account, sees, type, { page, perPage, ids, sortBy }) {
+    async list(account, sees, type, { page, perPage, ids, match, sortBy }) {
       open()
       const wanted = ids === undefined ? undefined : new Set(ids)
       const found = objectsOf(account)
         .ofType(type)
         .filter((object) => inSight(object, sees) && (wanted === undefined || wanted.has(object.id)))
+        .filter((object) => match === undefined || matches(object.json, match))
         .map(sortableOf)
         .sort(compareBy(sortBy))
       const slice = found.slice((page - 1) * perPage, page * perPage)

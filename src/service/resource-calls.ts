@@ -24,19 +24,26 @@ import {
 } from './store.ts'
 
 export interface ResourceCalls {
-  list(url: URL, caller: Caller, type: string): Promise<Reply>
+  list(url: URL, caller: Caller, type: string, match?: readonly Match[]): Promise<Reply>
   get(caller: Caller, type: string, id: string): Promise<Reply>
-  create(request: ExchangeRequest, caller: Caller, type: string): Promise<Reply>
+  create(request: ExchangeRequest, caller: Caller, type: string, below?: Below): Promise<Reply>
   update(request: ExchangeRequest, caller: Caller, type: string, id: string): Promise<Reply>
   remove(request: ExchangeRequest, caller: Caller, type: string, id: string): Promise<Reply>
   upsert(request: ExchangeRequest, url: URL, caller: Caller, type: string): Promise<Reply>
 }
 
+/** What the path of a new record says of it. */
+export interface Below {
+  readonly given: JsonObject
+  /** The path's fields and this one are together unique: a record that has them is changed instead. */
+  readonly unique: string | null
+}
+
 const MAX_PER_PAGE = 100
 
 export function createResourceCalls({ store, extensions, rules }: Settings): ResourceCalls {
-  async function list(url: URL, caller: Caller, type: string): Promise<Reply> {
-    const page = listPageOf(url.searchParams)
+  async function list(url: URL, caller: Caller, type: string, match?: readonly Match[]): Promise<Reply> {
+    const page = { ...listPageOf(url.searchParams), match }
     const { objects, count } = await store.list(caller.account, caller.sees, type, page)
     const links = linksOf(url, page, count)
     const items = objects.map((object) => `{"data":${toJson(object.data ?? {})},"meta":{"type":"${type}"}}`)
@@ -50,12 +57,16 @@ export function createResourceCalls({ store, extensions, rules }: Settings): Res
     return single(object)
   }
 
-  async function create(request: ExchangeRequest, caller: Caller, type: string): Promise<Reply> {
+  async function create(request: ExchangeRequest, caller: Caller, type: string, below?: Below): Promise<Reply> {
+    const data = { ...(await newData(request, type)), ...below?.given }
+    const scopes = scopesOf(caller)
+    const unique = below?.unique ?? null
+    if (below === undefined || unique === null || !Object.hasOwn(data, unique))
+      return write(request, caller, { kind: 'create', type, data, scopes })
+    const match = Object.entries({ ...below.given, [unique]: data[unique] })
     return write(request, caller, {
-      kind: 'create',
-      type,
-      data: await newData(request, type),
-      scopes: scopesOf(caller),
+      ...{ kind: 'upsert', type, data, scopes },
+      match: match.map(([field, value]) => ({ field, value: String(value) })),
     })
   }
 
@@ -173,7 +184,7 @@ function badId(type: string): Refusal {
   return new Refusal(422, 'incorrect_value', message, { resource: type, field: '/id' })
 }
 
-function missing(type: string): Refusal {
+export function missing(type: string): Refusal {
   return new Refusal(404, 'not_found', `There is no such ${type}.`, { resource: type })
 }
 

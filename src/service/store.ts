@@ -178,6 +178,8 @@ export interface ListPage {
   readonly page: number
   readonly perPage: number
   readonly ids?: readonly string[] | undefined
+  /** Only objects for which all of these hold. */
+  readonly match?: readonly Match[] | undefined
   /** Default: by id, ascending. */
   readonly sortBy?: { readonly field: string; readonly dir: 'asc' | 'desc' } | undefined
 }

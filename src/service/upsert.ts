@@ -4,6 +4,7 @@
  */
 import type { SingleOp } from './change.ts'
 import { isObject } from './body.ts'
+import { fromJson } from './data.ts'
 import { idOf } from './identity.ts'
 import type { JsonObject, Match, WriteOp } from './store.ts'
 
@@ -21,7 +22,10 @@ export function resolveUpsert({ type, match, data, scopes }: Upsert, ids: readon
   return { kind: 'update', type, id: found, patch }
 }
 
-export function matches(data: JsonObject, match: readonly Match[]): boolean {
+export function matches(json: string, match: readonly Match[]): boolean {
+  // The value stands in the text whatever its type: an object without it need not be taken apart.
+  if (!match.every((part) => json.includes(jsonTextOf(part)))) return false
+  const data = fromJson(json)
   return match.every(({ field, member, value }) => {
     const outer = valueOf(data, field)
     const inner = member === undefined ? outer : isObject(outer) ? valueOf(outer, member) : undefined
@@ -29,7 +33,7 @@ export function matches(data: JsonObject, match: readonly Match[]): boolean {
   })
 }
 
-/** How the value stands in JSON text, whatever its type: an object without it need not be looked at. */
+/** How the value stands in JSON text. */
 export function jsonTextOf({ value }: Match): string {
   return JSON.stringify(value).slice(1, -1)
 }

@@ -117,6 +117,10 @@ export const records: readonly Case[] = [
       same(await ids({ page: 1, perPage: 10 }), [5, ['9', '10', '11', '12', 'x']])
       same(await ids({ page: 2, perPage: 2 }), [5, ['11', '12']])
       same(await ids({ page: 1, perPage: 10, ids: ['11', 'x', 'none'] }), [2, ['11', 'x']])
+      same(await ids({ page: 1, perPage: 10, match: [{ field: 'name', value: '5' }] }), [1, ['12']])
+      const either = { ids: ['9', '10'], match: [{ field: 'name', value: 'c' }] }
+      same(await ids({ page: 1, perPage: 1, ...either }), [1, ['9']])
+      same(await ids({ page: 2, perPage: 1, ...either }), [1, []])
       same(await ids({ page: 1, perPage: 10, sortBy: { field: 'id', dir: 'desc' } }), [5, ['x', '12', '11', '10', '9']])
       same(await ids({ page: 1, perPage: 10, sortBy: { field: 'name', dir: 'asc' } }), [
         5,

@@ -16,7 +16,7 @@ import { fromJson } from '../data.ts'
 import { naturalId } from '../identity.ts'
 import { overlap, type Placed } from '../pending.ts'
 import type { Draft, ImportRecord, Reviewed, StoredObject, WriteOp, WriteResult } from '../store.ts'
-import { jsonTextOf, matches, resolveUpsert, type Upsert } from '../upsert.ts'
+import { matches, resolveUpsert, type Upsert } from '../upsert.ts'
 
 /** An object as kept. Mutable: sessions refer to it and so meet its newest state (ITEM-1). */
 export interface Kept extends Placed, ObjectState {
@@ -108,12 +108,9 @@ export function createObjects(numbers: Numbers): Objects {
   }
 
   function matching({ type, match }: Upsert, sees: readonly string[] | undefined): readonly string[] {
-    const texts = match.map(jsonTextOf)
     return typeRow(type)
       .all.filter(({ dead, scopes, json }) => {
-        if (dead || (sees !== undefined && !overlap(scopes, sees)) || !texts.every((text) => json.includes(text)))
-          return false
-        return matches(fromJson(json), match)
+        return !dead && (sees === undefined || overlap(scopes, sees)) && matches(json, match)
       })
       .map((object) => object.id)
   }

@@ -165,6 +165,31 @@ export const writableTypes: Readonly<Record<string, SellType>> = {
     },
     { required: ['phone_number'], defaults: { incoming: false, missed: false } },
   ),
+  // By the vendor's calls a part of its deal or order; here a record of its own too, for devices write such.
+  associated_contact: type(
+    { deal_id: is.id, contact_id: is.id, role: is.oneOf('involved') },
+    {
+      fixed: ['deal_id', 'contact_id'],
+      required: ['deal_id', 'contact_id'],
+      defaults: { role: 'involved' },
+    },
+  ),
+  line_item: type(
+    {
+      order_id: is.id,
+      product_id: is.id,
+      value: is.decimal,
+      variation: is.decimal,
+      currency: is.text,
+      quantity: is.whole(1, Number.MAX_SAFE_INTEGER),
+    },
+    {
+      readOnly: ['name', 'sku', 'description', 'price'],
+      fixed: ['order_id', 'product_id'],
+      required: ['order_id', 'product_id'],
+      defaults: { quantity: 1, variation: 0 },
+    },
+  ),
   loss_reason: named,
   deal_unqualified_reason: named,
   source,
@@ -184,6 +209,4 @@ export const readOnlyTypes: ReadonlySet<string> = new Set([
   'visit_outcome',
   'text_message',
   'collaboration',
-  'associated_contact',
-  'line_item',
 ])

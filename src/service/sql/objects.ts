@@ -92,7 +92,7 @@ async function matching(
      and not exists (select from unnest($4::text[]) as part where strpos(data, part) = 0)`,
     [account, type, sees ?? null, match.map(jsonTextOf)],
   )
-  return rows.filter(({ data }) => matches(fromJson(data), match)).map(({ id }) => id)
+  return rows.filter(({ data }) => matches(data, match)).map(({ id }) => id)
 }
 
 async function keep(
@@ -166,14 +166,14 @@ export async function list(
   account: string,
   sees: readonly string[],
   type: string,
-  { page, perPage, ids, sortBy }: ListPage,
+  { page, perPage, ids, match, sortBy }: ListPage,
 ): Promise<{ readonly objects: readonly StoredObject[]; readonly count: number }> {
   const visible = `from objects where account = $1 and type = $2 and not dead and scopes && $3::text[] and ($4::text[] is null or id = any ($4))`
   const params = [account, type, sees, ids ?? null]
-  const { count } = await one<{ count: number }>(sql, `select count(*) as count ${visible}`, params)
   const { field, dir } = sortBy ?? { field: 'id', dir: 'asc' }
   const offset = (page - 1) * perPage
-  if (field === 'id') {
+  if (field === 'id' && match === undefined) {
+    const { count } = await one<{ count: number }>(sql, `select count(*) as count ${visible}`, params)
     const order = `${NATURAL} ${dir === 'asc' ? 'desc' : 'asc'}, case when ${NATURAL} then id::bigint end ${dir}, id collate "C" ${dir}`
     const rows = await sql.query<ListRow>(
       `select id, revision, dead, data ${visible} order by ${order} limit $5 offset $6`,
@@ -181,9 +181,10 @@ export async function list(
     )
     return { count, objects: rows.map((row) => storedOf(type, row.id, { ...row, json: row.data })) }
   }
-  // By another field: the values are inside the data, in an order that SQL does not have.
+  // By other fields: the values are inside the data, in an order that SQL does not have.
   const rows = await sql.query<ListRow>(`select id, revision, dead, data ${visible}`, params)
   const sorted = rows
+    .filter(({ data }) => match === undefined || matches(data, match))
     .map((row) => ({ id: row.id, object: storedOf(type, row.id, { ...row, json: row.data }) }))
     .map(({ id, object }) => ({
       id,
@@ -191,7 +192,7 @@ export async function list(
       field: (name: string) => (object.data && Object.hasOwn(object.data, name) ? object.data[name] : undefined),
     }))
     .sort(compareBy(sortBy))
-  return { count, objects: sorted.slice(offset, offset + perPage).map(({ object }) => object) }
+  return { count: sorted.length, objects: sorted.slice(offset, offset + perPage).map(({ object }) => object) }
 }
 
 function storedOf(

@@ -146,7 +146,10 @@ export async function createRemoteStore(store: SyncStore): Promise<SyncStore> {
       return { type, id, revision: 0, data: JSON.parse(expectStatus(answer, 200)).data }
     },
 
-    async list(account, sees, type, { page, perPage, ids, sortBy }) {
+    async list(account, sees, type, asked) {
+      const { page, perPage, ids, match, sortBy } = asked
+      // Only paths below another record ask so.
+      if (match !== undefined) return store.list(account, sees, type, asked)
       const query = new URLSearchParams({ page: String(page), per_page: String(perPage) })
       if (ids !== undefined) query.set('ids', ids.join())
       if (sortBy !== undefined) query.set('sort_by', `${sortBy.field}:${sortBy.dir}`)
