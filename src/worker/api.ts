@@ -2,6 +2,7 @@
  * What crosses between page and worker: types only. Control calls go through Comlink (`WorkerApi`);
  * rows, status and token requests go over one MessagePort (`ToPage`, `ToWorker`, R39).
  */
+import type { IfUnsent } from '../engine/leave.ts'
 import type { Ceiling } from '../engine/settle.ts'
 import type { Facts, QuarantinedItem, SessionRecord, Status, StorageMode } from '../engine/status.ts'
 import type { Timeouts, TokenReason } from '../engine/transport.ts'
@@ -14,7 +15,7 @@ import type { PlainSchema, Row } from '../schema.ts'
 import type { EditInfo, EditState, OutboxSnapshot, RowState, WriteOp } from '../store/edit.ts'
 
 export type { Conflict, EditOp, EditProblem, FieldConflict } from '../store/edit.ts'
-export type { EditInfo, EditState, OutboxSnapshot, RowState, WriteOp }
+export type { EditInfo, EditState, IfUnsent, OutboxSnapshot, RowState, WriteOp }
 export type { Capabilities, Ceiling, Facts, QuarantinedItem, SessionRecord, Status, StorageMode, Timeouts, TokenReason }
 export { NOTHING_KNOWN } from '../engine/status.ts'
 
@@ -64,9 +65,6 @@ export type OutboxCall =
   | [what: 'retry' | 'discard' | 'resend' | 'dismiss' | 'find', id: string]
   | [what: 'edit', id: string, patch: Row]
   | [what: 'arrived', id: string, key: string | number | null]
-
-/** What a sign-out does while edits are unsent. */
-export type IfUnsent = 'refuse' | 'keep' | 'discard'
 
 /** An edit's id, its state, and the record's key, which may have become the real one. */
 export type EditWord = readonly [id: string, state: EditState, key: string | number]

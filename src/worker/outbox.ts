@@ -24,7 +24,7 @@ export interface OutboxDesk {
   close(): void
 }
 
-export interface OutboxDeskDeps {
+interface OutboxDeskDeps {
   readonly store: Pick<Store, 'outbox'>
   readonly clock: Clock
   readonly send: (message: ToPage) => void
