@@ -12,7 +12,7 @@ import type { Deal, Stage } from './schema.ts'
 import { createVirtual, type Virtual } from './virtual.ts'
 import { contactName, day, daysUntil, finds, fold, money, sum } from './words.ts'
 
-const CARD = 98
+const CARD = 116
 
 interface Column {
   readonly stage: Stage
@@ -113,7 +113,7 @@ export function createBoard(deps: Deps): ViewPart {
     card.dataset['key'] = String(deal.id)
     card.tabIndex = deal.id === current ? 0 : -1
     card.classList.toggle('chosen', String(deal.id) === panel.shown())
-    card.classList.toggle('lifted', lifted?.deal.id === deal.id)
+    card.classList.toggle('raised', lifted?.deal.id === deal.id)
     setText(name, deal.name ?? 'Without a name')
     setText(who, contactName(contacts.get(deal.contact_id)))
     setText(value, money(deal.value, deal.currency))

@@ -229,7 +229,7 @@ export function createContactCard(deps: Deps): ContactCard {
 
   /** Not among the rows: named anew by the server (R18), not arrived yet, or gone. */
   function lost(key: string): void {
-    if (contacts.state() === 'loading') return
+    if (contacts.state() === 'loading' || router.get().view !== 'contacts') return
     sync.contact.get(key).then(
       (found) => {
         if (shown !== key || contacts.get(key) !== undefined) return

@@ -116,7 +116,7 @@ export function createDealPanel(deps: Deps): DealPanel {
   })
 
   function draw(): void {
-    if (shown === null || shown === 'new' || source === null) return
+    if (shown === null || shown.startsWith('new') || source === null) return
     const deal = source.get(shown)
     if (deal === undefined) return lost(shown)
     const fresh = drawn?.id !== deal.id
@@ -151,7 +151,7 @@ export function createDealPanel(deps: Deps): DealPanel {
 
   /** Named anew by the server (R18), not arrived yet, or gone. */
   function lost(key: string): void {
-    if (source?.state() !== 'ready') return
+    if (source?.state() !== 'ready' || router.get().view !== 'deals') return
     sync.deal.get(key).then(
       (found) => {
         if (shown !== key || source?.get(key) !== undefined) return
@@ -177,20 +177,20 @@ export function createDealPanel(deps: Deps): DealPanel {
     blocks = []
     more.replaceChildren()
   }
-  function begins(): void {
+  function begins(contact_id: number | null): void {
     end()
     drawn = null
     head.hidden = true
+    const first = stages.rows().find(({ category }) => category === 'incoming')?.id ?? 1
     trouble.hidden = true
     const form = createForm({
       fields: fields(),
-      values: { stage_id: stages.rows().find(({ category }) => category === 'incoming')?.id ?? 1 },
+      values: { stage_id: first, contact_id },
       contacts: contacts.rows,
       saveWords: 'Add deal',
       onCancel: close,
       onSave: (patch) => {
-        const first = stages.rows().find(({ category }) => category === 'incoming')?.id ?? 1
-        const value = moved({ stage_id: first, owner_id: ME, currency: 'EUR', ...patch })
+        const value = moved({ stage_id: first, contact_id, owner_id: ME, currency: 'EUR', ...patch })
         void perform(deps, sync.deal.insert(value), 'Deal added').then(
           (handle) => handle !== null && router.go('deals', handle.key, 'replace'),
         )
@@ -222,7 +222,7 @@ export function createDealPanel(deps: Deps): DealPanel {
         end()
         drawn = null
         if (opener instanceof HTMLElement && opener.isConnected) opener.focus({ preventScroll: true })
-      } else if (key === 'new') begins()
+      } else if (key.startsWith('new')) begins(contacts.get(key.slice('new-'.length))?.id ?? null)
       else {
         draw()
         title.focus({ preventScroll: true })

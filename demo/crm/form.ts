@@ -211,6 +211,13 @@ function contactInput(field: FieldSpec, id: string, chosen: number | null, conta
 
 const textOf = (text: string): string | null => (text.trim() === '' ? null : text.trim())
 
+/** For a form of one line: a day that may stay open, quiet while it does. */
+export function dayInput(): HTMLInputElement {
+  const element = h('input', { type: 'date', 'aria-label': 'Due', name: 'due', class: 'blank' })
+  element.addEventListener('input', () => element.classList.toggle('blank', element.value === ''))
+  return element
+}
+
 /** The day of a moment, where the visitor is, as date inputs take it. */
 export function localDay(iso: string | null | undefined): string {
   const at = new Date(iso ?? '')

@@ -9,7 +9,17 @@ import { createForm, type FieldSpec } from './form.ts'
 import { createKeyed } from './keyed.ts'
 import { createNaming } from './naming.ts'
 import type { Conflict, EditView } from './sync.ts'
-import { ago, editWords, fieldOf, fieldProblem, labelOf, problemWords, shownFields, STATE_WORDS } from './words.ts'
+import {
+  ago,
+  editWords,
+  fieldOf,
+  fieldProblem,
+  isHeld,
+  labelOf,
+  problemWords,
+  shownFields,
+  STATE_WORDS,
+} from './words.ts'
 
 const FIELD_KINDS: Readonly<Record<string, NonNullable<FieldSpec['kind']>>> = {
   value: 'money',
@@ -133,7 +143,15 @@ export function createOutbox(deps: Deps): ViewPart {
         h('span', { class: 'mark', role: 'img', 'data-state': state, 'aria-label': STATE_WORDS[state] ?? state }),
         h('span', { class: 'edit-what' }, editWords(edit)),
         naming.link(edit),
-        h('time', {}, state === 'sending' ? 'on its way' : ago(edit.at, Date.now())),
+        h(
+          'time',
+          {},
+          state === 'sending'
+            ? 'on its way'
+            : isHeld(edit, outbox.getSnapshot().edits)
+              ? 'waits for one above'
+              : ago(edit.at, Date.now()),
+        ),
       ),
       problem === null
         ? ''

@@ -2,7 +2,7 @@
 import type { LiveQuery } from '../../src/index.ts'
 import { h, icon, setText } from '../dom.ts'
 import { createMark, fillMark, ME, perform, type Deps } from './deps.ts'
-import { endOfWork } from './form.ts'
+import { dayInput, endOfWork } from './form.ts'
 import { createKeyed } from './keyed.ts'
 import { createMirror, type Mirror } from './mirror.ts'
 import type { Deal, Note, Task } from './schema.ts'
@@ -71,7 +71,7 @@ function createBlock<T extends { readonly id: number }>(options: BlockOptions<T>
 export function createTasksBlock(deps: Deps, about: About): Block {
   const { sync } = deps
   const text = h('input', { placeholder: 'Add a task', 'aria-label': 'New task', name: 'task' })
-  const due = h('input', { type: 'date', 'aria-label': 'Due', name: 'due' })
+  const due = dayInput()
   const add = (event: Event): void => {
     event.preventDefault()
     const content = text.value.trim()
@@ -171,7 +171,11 @@ export function createDealsBlock(
     // Whose organization a deal is in follows from its contact: the field for it is the server's.
     live: sync.deal.where({ contact_id: { in: [contact.id, ...here] } }).live(),
     order: (a, b) => (b.last_stage_change_at ?? '9').localeCompare(a.last_stage_change_at ?? '9'),
-    head: h('button', { type: 'button', class: 'text-button', onclick: () => router.go('deals', 'new') }, 'New deal'),
+    head: h(
+      'button',
+      { type: 'button', class: 'text-button', onclick: () => router.go('deals', `new-${contact.id}`) },
+      'New deal',
+    ),
     create: (deal) =>
       h(
         'a',

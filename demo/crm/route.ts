@@ -4,7 +4,7 @@ const VIEWS: readonly View[] = ['contacts', 'deals', 'tasks', 'outbox']
 
 export interface Route {
   readonly view: View
-  /** The record shown: its key as text, or `new`. */
+  /** The record shown: its key as text, `new`, or `new-7` for one that belongs to the contact 7. */
   readonly key: string | null
 }
 
@@ -12,7 +12,9 @@ export interface Route {
 export function parseRoute(hash: string): Route {
   const [name = '', key = ''] = hash.replace(/^#\/?/, '').split('/')
   const view = VIEWS.find((one) => one === name)
-  return view === undefined || !/^(new|-?\d+)$/.test(key) ? { view: view ?? 'contacts', key: null } : { view, key }
+  return view === undefined || !/^(new(--?\d+)?|-?\d+)$/.test(key)
+    ? { view: view ?? 'contacts', key: null }
+    : { view, key }
 }
 
 export const hashOf = (view: View, key: string | number | null = null): string =>

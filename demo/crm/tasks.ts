@@ -2,7 +2,7 @@
 import { h, icon, setText } from '../dom.ts'
 import { count } from '../format.ts'
 import { ME, perform, type Deps, type ViewPart } from './deps.ts'
-import { endOfWork } from './form.ts'
+import { dayInput, endOfWork } from './form.ts'
 import { createMirror, type Mirror } from './mirror.ts'
 import type { Task } from './schema.ts'
 import { createTaskRow, fillTaskRow } from './task-row.ts'
@@ -21,7 +21,7 @@ export function createTasks(deps: Deps): ViewPart {
   const which = h('select', { 'aria-label': 'Which tasks' }, new Option('Open', 'open'), new Option('Done', 'done'))
   const found = h('p', { class: 'board-sum' }, '\u00a0')
   const text = h('input', { placeholder: 'Add a task', 'aria-label': 'New task', autocomplete: 'off' })
-  const due = h('input', { type: 'date', 'aria-label': 'Due' })
+  const due = dayInput()
   const box = h('div', { class: 'list task-list', role: 'list', 'aria-label': 'Tasks' })
   const empty = h('p', { class: 'empty' }, 'The tasks are on their way.')
   const add = (event: Event): void => {

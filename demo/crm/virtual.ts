@@ -71,12 +71,26 @@ export function createVirtual<T>({ box, height, heightOf, idOf, create, fill }: 
       if (cell.element.ariaPosInSet !== String(index + 1)) cell.element.ariaPosInSet = String(index + 1)
       if (cell.element.ariaSetSize !== String(items.length)) cell.element.ariaSetSize = String(items.length)
     }
+    arrange([...wanted].map((id) => cells.get(id)?.element))
     for (const [id, { element }] of cells) {
       if (wanted.has(id) || (element.contains(document.activeElement) && items.some((item) => idOf(item) === id)))
         continue
       cells.delete(id)
       element.remove()
     }
+  }
+  /** In the document in the order in which they are seen, for whoever listens to it. */
+  const arrange = (elements: ReadonlyArray<HTMLElement | undefined>): void => {
+    const focused = document.activeElement
+    let at = sheet.firstElementChild
+    for (const element of elements) {
+      if (element === undefined) continue
+      if (element === at) at = at.nextElementSibling
+      else sheet.insertBefore(element, at)
+    }
+    // An element that is moved loses the focus.
+    if (focused instanceof HTMLElement && focused !== document.activeElement && sheet.contains(focused))
+      focused.focus({ preventScroll: true })
   }
   box.addEventListener('scroll', draw, { passive: true })
   new ResizeObserver(draw).observe(box)

@@ -140,7 +140,8 @@ export function day(iso: string | null | undefined, now: number): string {
   if (days === 1) return 'Tomorrow'
   if (days === -1) return 'Yesterday'
   if (days > 1 && days < 7) return weekday.format(at)
-  return new Date(at).getFullYear() === new Date(now).getFullYear() ? dayFormat.format(at) : yearFormat.format(at)
+  // Within ten months a day and a month name one day only.
+  return Math.abs(days) < 300 ? dayFormat.format(at) : yearFormat.format(at)
 }
 
 export type TaskGroup = 'Overdue' | 'Today' | 'Next seven days' | 'Later' | 'Without a date'
@@ -179,6 +180,17 @@ export const STATE_WORDS: Readonly<Record<string, string>> = {
   unknown: 'Perhaps sent',
   conflict: 'Changed on both sides',
   stale: 'A newer version could not be read',
+}
+
+/** Whether an edit waits for one that was refused or may be lost: of its own record, or of one it refers to. */
+export function isHeld(edit: EditView, edits: readonly EditView[]): boolean {
+  const keys = [edit.key, edit.value['contact_id'], edit.value['resource_id']]
+  return (
+    edit.state === 'pending' &&
+    edits.some(
+      ({ id, key, state }) => id !== edit.id && (state === 'failed' || state === 'unknown') && keys.includes(key),
+    )
+  )
 }
 
 /** Why an edit failed, in a sentence for whoever made it. */

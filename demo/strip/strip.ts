@@ -5,6 +5,8 @@ import { bytes, count } from '../format.ts'
 import type { OfflineSwitch } from '../offline.ts'
 import { statusWords } from './words.ts'
 
+const PATIENCE_MS = 800
+
 const short = (id: string | null): string => (id === null ? '–' : id.slice(0, 8))
 
 export function createStrip(status: Store<Status>, offline: OfflineSwitch): void {
@@ -26,11 +28,25 @@ export function createStrip(status: Store<Status>, offline: OfflineSwitch): void
   }
   const trouble = text('trouble-cell')
   let frame = 0
+  let patience: ReturnType<typeof setTimeout> | undefined
+  let patient = true
   let copied: ReturnType<typeof setTimeout> | undefined
 
   const draw = (): void => {
     frame = 0
     const now = status.getSnapshot()
+    // The look for news every few seconds gets a word only if it takes long.
+    if (now.phase !== 'connecting') {
+      clearTimeout(patience)
+      patience = undefined
+      patient = true
+    } else if (patient && now.lastSyncedAt !== null && !offline.get()) {
+      patience ??= setTimeout(() => {
+        patient = false
+        wake()
+      }, PATIENCE_MS)
+      return
+    }
     const words = statusWords(now, offline.get(), Date.now())
     strip.dataset['mood'] = words.mood
     if (phase.textContent !== words.phase) setText(announcer, words.phase)

@@ -31,8 +31,11 @@ export function statusWords(status: Status, cut: boolean, now: number): Words {
   if ((status.phase === 'idle' || status.phase === 'settling') && status.lastSyncedAt === null)
     return { phase: 'Waiting', detail: since(status), mood: 'busy' }
   // "In sync" speaks of both ways.
-  if ((status.phase === 'idle' || status.phase === 'settling') && status.outbox.pending > 0)
+  if ((status.phase === 'idle' || status.phase === 'settling') && status.outbox.pending > 0) {
+    // What still waits after a look at the server most likely builds on what was refused.
+    if (status.outbox.failed > 0) return { phase: 'Held back', detail: unsent(status) + since(status), mood: 'bad' }
     return { phase: 'Sending', detail: unsent(status) + since(status), mood: 'busy' }
+  }
   switch (status.phase) {
     case 'starting':
       return { phase: 'Opening', detail: 'The local database is being opened', mood: 'busy' }

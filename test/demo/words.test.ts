@@ -68,7 +68,8 @@ test('a wait counts down, and says that nothing is connected', () => {
 test('"in sync" is not said while an edit waits to be sent, and every phase without a network names what waits', () => {
   const outbox = { pending: 2, failed: 1, conflicts: 0 }
   const idle = { ...facts, phase: 'idle', lastSyncedAt: 1000, outbox } as const
-  expect(statusWords(idle, false, 0)).toMatchObject({
+  expect(statusWords(idle, false, 0)).toMatchObject({ phase: 'Held back', mood: 'bad' })
+  expect(statusWords({ ...idle, outbox: { ...outbox, failed: 0 } }, false, 0)).toMatchObject({
     phase: 'Sending',
     detail: expect.stringContaining('2 edits wait'),
   })
