@@ -16,6 +16,8 @@ export const DEFAULT_CEILING: Ceiling = { records: 200_000, bytes: 160_000_000 }
 
 /** Quiet after the drain before settling begins. */
 export const QUIET_MS = 1_000
+/** Pages that wait for longer wait for no quiet: an app that writes all the time must not keep them from the tables. */
+const OVERDUE_MS = 5_000
 /** No page younger than this is settled, so that other tabs see it in the inbox first (R25). */
 const AGE_MS = 2_000
 
@@ -40,17 +42,19 @@ export async function settleWhenQuiet(
   signal: AbortSignal,
   onStep: () => void,
 ): Promise<void> {
-  if (store.counts().oldestAt === null) return
+  const { oldestAt: waiting } = store.counts()
+  if (waiting === null) return
   const nap = (ms: number): Promise<void> => clock.sleep(ms, signal).catch(() => undefined)
   let reads = store.reads().begun
   let readAt = -Infinity
   let perRecord = 0
-  await nap(QUIET_MS)
-  while (!signal.aborted) {
+  const quiet = Math.min(QUIET_MS, waiting + OVERDUE_MS - clock.monotonic())
+  if (quiet > 0) await nap(quiet)
+  for (let overdue = quiet <= 0; overdue || !signal.aborted; overdue = false) {
     for (let times = 0; store.reads().open > 0 && times < GIVE_WAY_TIMES && !signal.aborted; times++)
       await nap(GIVE_WAY_MS)
     const { oldestAt, mark } = store.counts()
-    if (signal.aborted || oldestAt === null) return
+    if (oldestAt === null || (signal.aborted && !overdue)) return
     const began = clock.monotonic()
     if (began < oldestAt + AGE_MS) {
       await nap(oldestAt + AGE_MS - began)

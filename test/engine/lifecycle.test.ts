@@ -156,6 +156,25 @@ describe('settling', () => {
       expect(Math.min(...ages)).toBeGreaterThanOrEqual(2_000)
     }))
 
+  it('goes on under an app that writes all the time, once pages have waited five seconds (R1)', () =>
+    inWorld({ contacts: 300, delayMs: 5 }, async ({ open, until, clock }) => {
+      const { engine, store, edit } = await open()
+      await engine.now(60_000)
+      const began = clock.now()
+      let writing = true
+      const writer = (async () => {
+        for (let n = 0; writing; n++) {
+          await edit({ op: 'update', key: 1, value: { n } })
+          engine.edited()
+          await clock.sleep(100)
+        }
+      })()
+      await until(() => store.counts().mark >= 3, 20_000)
+      writing = false
+      await writer
+      expect(clock.now() - began).toBeLessThan(10_000)
+    }))
+
   it('keeps the inbox below its ceiling while draining, however slowly pages come (R7)', async () => {
     for (const delayMs of [1, 60])
       await inWorld({ contacts: 2_000, delayMs }, async ({ open }) => {
