@@ -142,7 +142,11 @@ export function createDevice(database: Database, random: Random): Device {
         identity,
         { key: 'log', head: log.head, mark: log.head, seen: log.head, base: log.head },
         { ...NOTHING_YET, paused: sync.paused, started: sync.started, signedOut },
-        { ...outbox, version: outbox.version + 1 },
+        {
+          ...outbox,
+          version: outbox.version + 1,
+          discarded: keepOutbox ? outbox.discarded : edits.map(({ id }) => id),
+        },
       ])
         meta.put(row)
       // Revisions of before say nothing about what comes now; the next clean session does.

@@ -14,7 +14,12 @@ type Specs = ReadonlyMap<string, CollectionSpec>
  * @param except that are not to be sent now
  */
 export function sendable(edits: readonly Edit[], specs: Specs, except: ReadonlySet<string>): Edit[] {
-  const inserts = edits.filter(({ op, state }) => op === 'insert' && state !== 'confirmed')
+  const inserts = createRecordMap<Edit>()
+  for (const edit of edits)
+    if (edit.op === 'insert' && edit.state !== 'confirmed' && inserts.get(edit.type, edit.key) === undefined)
+      inserts.set(edit.type, edit.key, edit)
+  // Only earlier ones: two that name each other would wait forever.
+  const waitsFor = (edit: Edit, type: string, key: string): boolean => (inserts.get(type, key)?.n ?? Infinity) < edit.n
   const waiting = createRecordMap<true>()
   const groups = new Set<string>()
   const ready: Edit[] = []
@@ -26,7 +31,9 @@ export function sendable(edits: readonly Edit[], specs: Specs, except: ReadonlyS
       spec === undefined ||
       waiting.get(type, key) === true ||
       (group !== null && groups.has(group)) ||
-      inserts.some((insert) => insert !== edit && insert.key !== key && refersTo(edit.value, spec, insert))
+      namesOf(edit.value, spec).some((name) =>
+        (name.type === null ? [...specs.keys()] : [name.type]).some((one) => waitsFor(edit, one, name.key)),
+      )
     if (!held && !parked && state !== 'refused' && !except.has(id)) ready.push(edit)
     waiting.set(type, key, true)
     if (group !== null) groups.add(group)
@@ -34,18 +41,30 @@ export function sendable(edits: readonly Edit[], specs: Specs, except: ReadonlyS
   return ready
 }
 
-/** Whether these values name that record. Where the field that names the collection is not among them, any will do. */
-export function refersTo(
-  value: Row,
-  { references }: CollectionSpec,
-  { type, key }: Pick<Edit, 'type' | 'key'>,
-): boolean {
-  for (const [field, to] of references) {
-    if (canonicalId(own(value, field)) !== key) continue
-    const named = typeof to === 'string' ? to : (own(value, to.type) ?? type)
-    if (named === type) return true
-  }
-  return false
+interface Name {
+  readonly field: string
+  /** Null: the field that names the collection is not among the values, so any will do. */
+  readonly type: string | null
+  readonly key: string
+}
+
+function namesOf(value: Row, { references }: CollectionSpec): Name[] {
+  return [...references].flatMap(([field, to]) => {
+    const key = canonicalId(own(value, field))
+    const type = typeof to === 'string' ? to : own(value, to.type)
+    return key === null ? [] : [{ field, type: typeof type === 'string' ? type : null, key }]
+  })
+}
+
+/** The fields in which these values name that record. */
+function fieldsNaming(value: Row, spec: CollectionSpec, { type, key }: Pick<Edit, 'type' | 'key'>): string[] {
+  return namesOf(value, spec)
+    .filter((name) => name.key === key && (name.type ?? type) === type)
+    .map(({ field }) => field)
+}
+
+export function refersTo(value: Row, spec: CollectionSpec, record: Pick<Edit, 'type' | 'key'>): boolean {
+  return fieldsNaming(value, spec, record).length > 0
 }
 
 /** The same values with a temporary key replaced by the real one. */
@@ -55,8 +74,6 @@ export function renamed(
   record: Pick<Edit, 'type' | 'key'>,
   real: string | number,
 ): Row {
-  if (!refersTo(value, spec, record)) return value
-  const next: Record<string, unknown> = { ...value }
-  for (const field of spec.references.keys()) if (canonicalId(own(value, field)) === record.key) next[field] = real
-  return next
+  const fields = fieldsNaming(value, spec, record)
+  return fields.length === 0 ? value : { ...value, ...Object.fromEntries(fields.map((field) => [field, real])) }
 }

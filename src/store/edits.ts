@@ -51,7 +51,8 @@ export interface Edited {
   readonly local: number
 }
 
-export type TruthOf = (type: string, id: string) => Truth
+/** Undefined: it was not looked at. */
+export type TruthOf = (type: string, id: string) => Truth | undefined
 
 export interface Edits {
   /** The outbox row of `meta` as read last. */
@@ -118,11 +119,13 @@ export function createEdits(specs: ReadonlyMap<string, CollectionSpec>): Edits {
     return edits.reduce<Row | null>((row, edit) => mergeEdit(edit, row, spec).row, truth.row)
   }
 
-  function remake(type: string, id: string, edits: readonly Edit[], truth: Truth): Change {
+  function remake(type: string, id: string, edits: readonly Edit[], known: Truth | undefined): Change {
+    const truth = known ?? UNKNOWN
     const { rev } = truth
     if (edits.length === 0) {
       truths.delete(type, id)
-      return { type, id, rev, local: 0, row: truth.row }
+      // A record that only a conflict is about looks as it did.
+      return { type, id, rev, local: 0, row: known?.row }
     }
     const row = look(type, edits, truth)
     const state = stateOfRecord(edits, (conflicts.get(type, id) ?? 0) > 0)
@@ -233,8 +236,8 @@ export function createEdits(specs: ReadonlyMap<string, CollectionSpec>): Edits {
 
 export const NO_OUTBOX: OutboxMeta = { key: 'outbox', version: 0, next: 1, discarded: [] }
 
-export function newer(a: Truth | undefined, b: Truth | undefined): Truth {
-  if (a === undefined || b === undefined) return a ?? b ?? UNKNOWN
+export function newer(a: Truth | undefined, b: Truth | undefined): Truth | undefined {
+  if (a === undefined || b === undefined) return a ?? b
   return b.rev >= a.rev ? b : a
 }
 

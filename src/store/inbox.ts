@@ -92,10 +92,10 @@ export function createInbox(database: Database, overlay: Overlay, edits: Edits):
       const slices = admitted.pages.flatMap(slice)
       const texts = slices.map((items) => JSON.stringify(items))
 
-      const caught = edits.all().length === 0 ? [] : edits.caughtUp(slices.flat(), session.run)
-      const stores = ['meta', 'inbox', 'acks', ...(caught.length === 0 ? [] : ['outbox'])]
+      const edited = edits.all().length > 0
+      const stores = ['meta', 'inbox', 'acks', ...(edited ? ['outbox'] : [])]
       const { head, n, outbox } = await native.write('strict', stores, async (store) => {
-        const log = await readAsLeader(store, database, lease)
+        const { log, outbox: known } = await readAsLeader(store, database, lease)
         const inbox = store('inbox')
         for (const [at, items] of texts.entries())
           inbox.add({
@@ -108,7 +108,9 @@ export function createInbox(database: Database, overlay: Overlay, edits: Edits):
         const acked = keys.length === 0 ? null : result(store('acks').add({ device: lease.device, keys }))
         store('meta').put({ ...log, head: log.head + slices.length })
         store('meta').put({ key: 'session', ...session })
-        // A confirmed edit goes with the very transaction that stores what the server made of it (R16).
+        // A confirmed edit goes with the very transaction that stores what the server made of it (R16). Asked for here,
+        // as its answer may have been stored just before.
+        const caught = edited ? edits.caughtUp(slices.flat(), session.run) : []
         const outbox = caught.length === 0 ? null : await forget(store, caught)
         return { head: log.head, n: (await acked) as number | null, outbox }
       })

@@ -12,7 +12,7 @@ import { isSame } from './same.ts'
 export interface Merged {
   /** The record as it looks with the edit; null if there is none. */
   readonly row: Row | null
-  /** What there is to send; null if nothing is left to do. */
+  /** The fields to send, of maps that merge only the members of the edit; null if nothing is left to do. */
   readonly value: Row | null
   readonly fields: readonly FieldConflict[]
   readonly deleted: 'here' | 'there' | null
@@ -25,7 +25,13 @@ export function mergeEdit(edit: Edit, truth: Row | null, spec: CollectionSpec): 
   if (state === 'confirmed' && answer !== null && (answer.row !== null || op === 'delete')) return plain(answer.row)
   if (op === 'insert') return plain(truth ?? { ...value, ...(spec.keyField && { [spec.keyField]: edit.jsonKey }) })
   if (op === 'delete') return mergeDelete(edit, truth, spec)
-  if (truth === null) return { ...plain(null), deleted: 'there', value: spec.conflict === 'server-wins' ? null : value }
+  if (truth === null) {
+    const lost = Object.entries(value).map(([field, ours]): FieldConflict => {
+      return { field, base: own(edit.base, field), ours, theirs: undefined, kept: 'theirs' }
+    })
+    const ends = spec.conflict === 'server-wins'
+    return { row: null, value: ends ? null : value, fields: ends ? lost : [], deleted: 'there' }
+  }
   const row: Record<string, unknown> = { ...truth }
   const send: Record<string, unknown> = {}
   const fields: FieldConflict[] = []
@@ -41,13 +47,15 @@ export function mergeEdit(edit: Edit, truth: Row | null, spec: CollectionSpec): 
   for (const [field, ours] of Object.entries(value)) {
     const base = own(edit.base, field)
     const theirs = own(truth, field)
+    let kept: unknown
     if (spec.deep.has(field) && isMap(ours)) {
-      const members: Record<string, unknown> = { ...(isMap(theirs) ? theirs : {}) }
+      const mine: Record<string, unknown> = {}
       for (const [name, member] of Object.entries(ours))
-        define(members, name, decide(`${field}.${name}`, memberOf(base, name), member, memberOf(theirs, name)))
-      define(row, field, members)
-    } else define(row, field, decide(field, base, ours, theirs))
-    if (!isSame(own(row, field), theirs)) define(send, field, own(row, field))
+        define(mine, name, decide(`${field}.${name}`, memberOf(base, name), member, memberOf(theirs, name)))
+      define(row, field, { ...(isMap(theirs) ? theirs : {}), ...mine })
+      kept = mine
+    } else define(row, field, (kept = decide(field, base, ours, theirs)))
+    if (!isSame(own(row, field), theirs)) define(send, field, kept)
   }
   return { row, value: Object.keys(send).length === 0 ? null : send, fields, deleted: null }
 }
@@ -77,19 +85,31 @@ function choose(
 ): unknown {
   if (typeof conflict !== 'function') return conflict === 'server-wins' ? theirs : ours
   try {
-    return conflict({ collection, key, field, base, ours, theirs })
+    const value = conflict({ collection, key, field, base, ours, theirs })
+    if (value instanceof Promise) value.catch(() => undefined)
+    // What is no JSON could not be stored, and would keep every edit from leaving.
+    return isSame(value, theirs) ? theirs : value instanceof Promise ? ours : JSON.parse(JSON.stringify(value))
   } catch {
     return ours
   }
 }
 
 /** The same edit, where what it was made upon has become something else: fields of `from` are those of `to` now. */
-export function rebase(edit: Edit, from: Row, to: Row): Edit {
-  const base: Record<string, unknown> = { ...edit.base }
-  for (const field of Object.keys(edit.op === 'delete' ? { ...base, ...to } : base))
-    if (Object.hasOwn(to, field) && (edit.op === 'delete' || isSame(own(base, field), own(from, field))))
-      define(base, field, to[field])
-  return { ...edit, base }
+export function rebase(edit: Edit, from: Row, to: Row, { deep }: CollectionSpec): Edit {
+  return { ...edit, base: moved(edit.base, from, to, deep) }
+}
+
+const NONE: ReadonlySet<string> = new Set()
+
+function moved(base: Row, from: Row, to: Row, deep: ReadonlySet<string>): Row {
+  const next: Record<string, unknown> = { ...base }
+  for (const [field, old] of Object.entries(from)) {
+    const now = own(base, field)
+    const then = own(to, field)
+    if (deep.has(field) && isMap(old) && isMap(now)) define(next, field, moved(now, old, isMap(then) ? then : {}, NONE))
+    else if (isSame(now, old)) define(next, field, then)
+  }
+  return next
 }
 
 /** The fields an edit touches, as they are now. */
@@ -109,9 +129,10 @@ export function patched(before: Row, patch: Row, { deep }: CollectionSpec): Row 
   return after
 }
 
-/** Data keys named `__proto__` stay data (R37). */
+/** Data keys named `__proto__` stay data (R37); what is not there is left out. */
 function define(row: Record<string, unknown>, field: string, value: unknown): void {
-  if (field === '__proto__') Object.defineProperty(row, field, { value, enumerable: true, configurable: true })
+  if (value === undefined) delete row[field]
+  else if (field === '__proto__') Object.defineProperty(row, field, { value, enumerable: true, configurable: true })
   else row[field] = value
 }
 

@@ -15,6 +15,7 @@ import type { Lease } from './guard.ts'
 import { fieldsOf, patched, rebase } from './merge-edit.ts'
 import type { Draft, OutboxLog } from './outbox-log.ts'
 import { createPushLog } from './push-log.ts'
+import type { TypeAndId } from './rows.ts'
 
 /** What is known of the server, which decides how an edit may be sent (R13, R17). */
 export interface WriteTerms {
@@ -94,11 +95,31 @@ export function createOutbox(deps: OutboxDeps): Outbox {
   /** Takes an edit back: what was made upon it is made upon what was before it. */
   function takeBack(draft: Draft, edit: Edit): void {
     draft.remove(edit, true)
+    if (edit.op !== 'insert') return moveLater(draft, edit, edit.value, edit.base)
     for (const later of draft.edits()) {
-      if (later.type !== edit.type || later.key !== edit.key) continue
-      if (edit.op === 'insert') draft.remove(later, true)
-      else if (later.n > edit.n && later.state !== 'confirmed') draft.put(rebase(later, edit.value, edit.base))
+      const spec = specs.get(later.type)
+      if (later.n < edit.n) continue
+      if (later.type === edit.type && later.key === edit.key) draft.remove(later, true)
+      // It would leave with a key that means nothing to the server; what else it says is the user's to keep.
+      else if (spec !== undefined && refersTo(later.value, spec, edit))
+        draft.put({ ...later, state: 'refused', problem: TAKEN_BACK })
     }
+  }
+
+  /** Later edits of the record were made upon this one, where fields of `from` are those of `to` now. */
+  function moveLater(draft: Draft, { type, key, n }: Edit, from: Row, to: Row): void {
+    const spec = specs.get(type)
+    if (spec === undefined) return
+    for (const later of draft.edits())
+      if (later.type === type && later.key === key && later.n > n && later.state !== 'confirmed')
+        draft.put(rebase(later, from, to, spec))
+  }
+
+  /** With real keys in place of temporary ones. */
+  function named(value: Row, spec: CollectionSpec): Row {
+    return edits
+      .aliases()
+      .reduce((now, { type, from, jsonKey }) => renamed(now, spec, { type, key: from }, jsonKey), value)
   }
 
   async function writeOne(
@@ -129,9 +150,7 @@ export function createOutbox(deps: OutboxDeps): Outbox {
       key: id,
       jsonKey: alias?.jsonKey ?? keyOf(row, spec) ?? key,
       temporary,
-      value: edits
-        .aliases()
-        .reduce((now, { type, from, jsonKey }) => renamed(now, spec, { type, key: from }, jsonKey), value ?? {}),
+      value: named(value ?? {}, spec),
       base: op === 'insert' ? {} : op === 'delete' ? (row ?? {}) : fieldsOf(row ?? {}, value ?? {}),
       baseRev: draft.revision(collection, id),
       state: 'queued',
@@ -155,18 +174,19 @@ export function createOutbox(deps: OutboxDeps): Outbox {
     if (first.state !== 'queued' || first.attempt > 0 || first.group !== second.group || first.op === 'delete')
       return null
     if (second.op === 'delete') {
-      draft.remove(first, true)
+      takeBack(draft, first)
       // What the server never heard of needs no deletion.
       if (first.op === 'insert') return { ...second, state: 'confirmed' }
-      draft.put({ ...second, base: { ...second.base, ...first.base } })
-      return second
+      const whole = rebase(second, first.value, first.base, spec)
+      draft.put(whole)
+      return whole
     }
     // A record that another waiting edit makes must exist before this one leaves, so it keeps its place.
     if (draft.edits().some((edit) => edit.op === 'insert' && refersTo(second.value, spec, edit))) return null
     const both: Edit = {
       ...first,
       value: patched(first.value, second.value, spec),
-      base: { ...second.base, ...first.base },
+      base: { ...rebase(second, first.value, first.base, spec).base, ...first.base },
     }
     draft.put(both)
     return both
@@ -175,28 +195,41 @@ export function createOutbox(deps: OutboxDeps): Outbox {
   return {
     write: (ops) => {
       const group = ops.length > 1 ? random.uuid() : null
-      const tables = ops.map(({ collection }) => collection).filter((type) => specs.has(type))
-      return log.change(null, tables, async (draft) => {
-        const written: EditInfo[] = []
-        for (const op of ops) written.push(infoOf(await writeOne(draft, op, group)))
-        return written
-      })
+      const known = ops.filter(({ collection }) => specs.has(collection))
+      const records = known.flatMap(({ collection, key, temporary }): TypeAndId[] =>
+        temporary ? [] : [[collection, edits.realId(collection, String(key))]],
+      )
+      return log.change(
+        null,
+        known.map(({ collection }) => collection),
+        async (draft) => {
+          const written: EditInfo[] = []
+          for (const op of ops) written.push(infoOf(await writeOne(draft, op, group)))
+          return written
+        },
+        records,
+      )
     },
     retry: (id) =>
       change(id, (edit, draft) => {
         if (edit.state === 'refused') draft.put(again(edit))
       }),
-    edit: (id, patch) =>
-      log.change(null, [...specs.keys()], async (draft) => {
-        const edit = changeable(draft, id)
+    edit: (id, given) =>
+      change(id, (edit, draft) => {
         const spec = specs.get(edit.type)
         if (spec === undefined || edit.op === 'delete' || edit.parked)
           throw new SyncError(
             'invalid_argument',
             'Only inserts and updates that the server does not have can be edited.',
           )
-        const before = edit.op === 'insert' ? {} : fieldsOf((await draft.look(edit.type, edit.key)) ?? {}, patch)
-        draft.put({ ...again(edit), value: patched(edit.value, patch, spec), base: { ...before, ...edit.base } })
+        const patch = named(given, spec)
+        if (draft.edits().some((one) => one.op === 'insert' && one.n > edit.n && refersTo(patch, spec, one)))
+          throw new SyncError('invalid_argument', 'It names a record that is made later: write another edit.')
+        const was = { ...fieldsOf(edits.before(edit) ?? {}, patch), ...edit.value }
+        const added = Object.entries(was).filter(([field]) => !Object.hasOwn(edit.value, field))
+        const value = patched(edit.value, patch, spec)
+        draft.put({ ...again(edit), value, base: { ...Object.fromEntries(added), ...edit.base } })
+        moveLater(draft, edit, was, value)
       }),
     discard: (id) => change(id, (edit, draft) => takeBack(draft, edit)),
     resend: (id) =>
@@ -204,13 +237,16 @@ export function createOutbox(deps: OutboxDeps): Outbox {
         if (edit.parked) draft.put(again(edit))
       }),
     arrived: (id, key) =>
-      change(id, (edit, draft) => {
+      log.change(null, [...specs.keys()], async (draft) => {
+        const edit = changeable(draft, id)
         if (!edit.parked)
           throw new SyncError('invalid_argument', 'Only the user knows of an unknown edit whether it arrived.')
         const real = key === null ? null : canonicalId(key)
-        const others = draft
-          .edits()
-          .filter((one) => one !== edit && (one.key === edit.key || refersTo(one.value, specOf(one.type), edit)))
+        const others = draft.edits().filter((one) => {
+          const spec = specs.get(one.type)
+          if (one.type === edit.type && one.key === edit.key) return one !== edit
+          return spec !== undefined && refersTo(one.value, spec, edit)
+        })
         if (key !== null && real === null) throw new SyncError('invalid_argument', 'This cannot be a key.')
         if (real === null && others.length > 0)
           throw new SyncError('invalid_argument', 'Other edits wait for this record: say which key it got.')
@@ -222,7 +258,10 @@ export function createOutbox(deps: OutboxDeps): Outbox {
           answer: { row: null, revision: null, run: draft.run },
         }
         draft.put(done)
-        if (key !== null && real !== null) draft.rename(done, real, key)
+        if (key === null || real === null) return
+        draft.rename(done, real, key)
+        // The record may be here already.
+        await draft.truth(edit.type, real)
       }),
     dismiss: (id) =>
       log.change(null, [], async (draft) => {
@@ -237,15 +276,18 @@ export function createOutbox(deps: OutboxDeps): Outbox {
     counts: edits.counts,
     ...createPushLog(deps),
   }
+}
 
-  function specOf(type: string): CollectionSpec {
-    return specs.get(type) as CollectionSpec
-  }
+const TAKEN_BACK: EditProblem = {
+  code: 'missing',
+  status: null,
+  message: 'The record it names was taken back; edit or discard it.',
+  fields: [],
 }
 
 /** As it was before it was sent. */
 function again(edit: Edit): Edit {
-  return { ...edit, state: 'queued', parked: false, request: null, problem: null, firstSentAt: null }
+  return { ...edit, state: 'queued', parked: false, attempt: 0, request: null, problem: null, firstSentAt: null }
 }
 
 function keyOf(row: Row | null, { keyField }: CollectionSpec): string | number | undefined {

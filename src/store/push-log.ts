@@ -8,7 +8,7 @@ import { pluralOf } from '../protocol/resource.ts'
 import { own, type CollectionSpec, type Row } from '../schema.ts'
 import type { ConflictRow, Edit, EditProblem, EditRequest } from './edit.ts'
 import { sendable } from './edit-order.ts'
-import { mergeEdit, rebase, type Merged } from './merge-edit.ts'
+import { fieldsOf, mergeEdit, rebase, type Merged } from './merge-edit.ts'
 import type { EditOutcome, OutgoingEdit, Outbox, OutboxDeps, WriteTerms } from './outbox.ts'
 import type { Draft } from './outbox-log.ts'
 
@@ -35,16 +35,18 @@ export function createPushLog({ log, edits, specs, clock, random }: OutboxDeps):
       draft.remove(edit, report)
       return null
     }
-    const request = requestFor(edit, merged.value, spec, terms)
-    const now = clock.now()
+    const now = fieldsOf(merged.row ?? {}, merged.value)
+    const request = requestFor(edit, edit.op === 'update' ? now : merged.value, spec, terms)
     draft.put({
       ...edit,
       value: merged.value,
+      // What was in conflict is decided: where it has to be sent anew, it is so no more.
+      base: edit.op === 'insert' || row === null ? edit.base : edit.op === 'delete' ? row : fieldsOf(row, merged.value),
       state: 'sending',
       request,
       epoch,
       attempt: edit.attempt + 1,
-      firstSentAt: now,
+      firstSentAt: clock.now(),
     })
     return { id: edit.id, request, again: false }
   }
@@ -97,7 +99,8 @@ export function createPushLog({ log, edits, specs, clock, random }: OutboxDeps):
 
   async function confirm(draft: Draft, edit: Edit, row: Row | null, revision: number | null): Promise<void> {
     const { type, op, jsonKey } = edit
-    const { keyField } = specs.get(type) as CollectionSpec
+    const spec = specs.get(type) as CollectionSpec
+    const { keyField } = spec
     const named = row === null || keyField === null ? undefined : own(row, keyField)
     const real = op === 'insert' ? (canonicalId(named) ?? edit.key) : edit.key
     const done: Edit = {
@@ -112,7 +115,7 @@ export function createPushLog({ log, edits, specs, clock, random }: OutboxDeps):
     if (row !== null)
       for (const later of draft.edits())
         if (later.type === type && later.key === real && later.n > edit.n && later.state === 'queued')
-          draft.put(rebase(later, edit.value, row))
+          draft.put(later.op === 'delete' ? { ...later, base: row } : rebase(later, edit.value, row, spec))
     // Truth may have come before the answer.
     const { rev } = await draft.truth(type, real)
     if (revision !== null && rev >= revision)
@@ -125,28 +128,31 @@ export function createPushLog({ log, edits, specs, clock, random }: OutboxDeps):
       if (types.length === 0) return Promise.resolve([])
       return log.change(lease, [...specs.keys()], async (draft) => {
         const outgoing: OutgoingEdit[] = []
-        for (const edit of sendable(draft.edits(), specs, except)) {
-          if (outgoing.length === most) break
-          if (edit.request !== null) {
-            // It may have left: the same request again, or nobody's guess (R15, R17).
-            if (!repeatable(edit, terms)) park(draft, edit)
-            else {
-              draft.put({ ...edit, state: 'sending', epoch: lease.epoch, attempt: edit.attempt + 1 })
-              outgoing.push({ id: edit.id, request: edit.request, again: true })
+        const ready = (): readonly Edit[] => sendable(draft.edits(), specs, except)
+        // Where all that was ready ended here, others wait no more.
+        for (let next = ready(); outgoing.length === 0 && next.length > 0; next = ready())
+          for (const edit of next) {
+            if (outgoing.length === most) break
+            if (edit.request !== null) {
+              // It may have left: the same request again, or nobody's guess (R15, R17).
+              if (!repeatable(edit, terms)) park(draft, edit)
+              else {
+                draft.put({ ...edit, state: 'sending', epoch: lease.epoch, attempt: edit.attempt + 1 })
+                outgoing.push({ id: edit.id, request: edit.request, again: true })
+              }
+              continue
             }
-            continue
+            const truth = await draft.truth(edit.type, edit.key)
+            const earlier = draft
+              .edits()
+              .filter((one) => one.type === edit.type && one.key === edit.key && one.n < edit.n)
+            const spec = specs.get(edit.type) as CollectionSpec
+            const row = earlier.reduce<Row | null>((now, one) => mergeEdit(one, now, spec).row, truth.row)
+            const unknown = row === null && truth.rev === 0 && draft.clean === 0
+            // What was never downloaded is not gone.
+            const sent = resolve(draft, edit, terms, lease.epoch, unknown ? edit.base : row)
+            if (sent !== null) outgoing.push(sent)
           }
-          const truth = await draft.truth(edit.type, edit.key)
-          const earlier = draft
-            .edits()
-            .filter((one) => one.type === edit.type && one.key === edit.key && one.n < edit.n)
-          const spec = specs.get(edit.type) as CollectionSpec
-          const row = earlier.reduce<Row | null>((now, one) => mergeEdit(one, now, spec).row, truth.row)
-          const unknown = row === null && truth.rev === 0 && draft.clean === 0 && edit.op === 'update'
-          // What was never downloaded is not gone.
-          const sent = resolve(draft, edit, terms, lease.epoch, unknown ? edit.base : row)
-          if (sent !== null) outgoing.push(sent)
-        }
         return outgoing
       })
     },

@@ -12,7 +12,7 @@ export function withRealKeys(query: Query, spec: CollectionSpec, { alias }: Pick
       if (typeof type !== 'string') return [field, condition]
       const real = (value: Scalar): Scalar => alias(type, canonicalId(value) ?? '')?.jsonKey ?? value
       if (condition === null || typeof condition !== 'object') return [field, real(condition)]
-      return [field, 'in' in condition ? { in: condition.in.map(real) } : condition]
+      return [field, 'in' in condition && Array.isArray(condition.in) ? { in: condition.in.map(real) } : condition]
     }),
   )
   return { ...query, where }

@@ -7,7 +7,7 @@ import type { SyncError } from '../errors.ts'
 import { oneAtATime } from '../waiting.ts'
 import type { Database } from './database.ts'
 import type { RowState } from './edit.ts'
-import { newer, type Change, type Edits, type OutboxChange, type Truth, type TruthOf } from './edits.ts'
+import { type Change, type Edits, type OutboxChange, type Truth, type TruthOf } from './edits.ts'
 import type { LoadedRow, Overlay } from './overlay.ts'
 import { readLogs } from './read-logs.ts'
 import { createRecordMap, type RecordMap } from './record-map.ts'
@@ -68,8 +68,10 @@ export function createView({ database, overlay, edits, clock, emit }: ViewDeps):
 
   const truthIn =
     (truths: RecordMap<Truth> | null): TruthOf =>
-    (type, id) =>
-      newer(truths?.get(type, id), overlay.entry(type, id))
+    (type, id) => {
+      const entry = overlay.entry(type, id)
+      return entry !== undefined && entry.seq > overlay.mark ? entry : truths?.get(type, id)
+    }
 
   /** Edits after rows: an edit goes only when what the server made of it is there (R16). */
   function take(
@@ -155,12 +157,9 @@ export function createView({ database, overlay, edits, clock, emit }: ViewDeps):
     overlay.skipTo(log.mark)
     if (moved) overlay.settled(log.mark)
     if (unseen) {
-      const looks = take(rows, outbox, truths)
       // What was settled unseen is truth of edited records too.
-      edits.newTruth(
-        edits.all().map(({ type, key }): TypeAndId => [type, key]),
-        truthIn(truths),
-      )
+      if (outbox !== null) edits.clear()
+      const looks = take(rows, outbox, truths)
       await loadStale()
       emit({ kind: 'reset' })
       tell([], looks, outbox)
