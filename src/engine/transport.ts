@@ -149,6 +149,8 @@ export function createEndpoint(deps: TransportDeps): Endpoint {
           ? done(null, null)
           : { kind: 'refused', problem: problemOf(status, missing, said) }
       }
+      // Without the record a create has no name: cut short before its first byte.
+      if (method === 'POST' && status !== 204 && answer.text === '') throw garbled(response)
       return done(rowOf(answer), revisionIn(response))
     },
   })
