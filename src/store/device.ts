@@ -6,7 +6,7 @@ import type { Random } from '../clock.ts'
 import type { Database } from './database.ts'
 import type { OutboxRow } from './edit.ts'
 import { NO_OUTBOX } from './edits.ts'
-import type { Identity, OutboxMeta, SessionRow, SyncRow } from './rows.ts'
+import type { Identity, SessionRow, SyncRow } from './rows.ts'
 import { asLeader, checkSchema, readAsLeader, readIdentity, type Lease } from './guard.ts'
 import { result } from './native.ts'
 
@@ -128,13 +128,9 @@ export function createDevice(database: Database, random: Random): Device {
   function clear(lease: Lease, keepOutbox: boolean, signedOut: boolean): Promise<Lease> {
     const names = dexie.tables.map(({ name }) => name)
     return native.write('strict', names, async (store) => {
-      const log = await readAsLeader(store, database, lease)
+      const { log, sync = NOTHING_YET, outbox = NO_OUTBOX } = await readAsLeader(store, database, lease)
+      const edits = await result<OutboxRow[]>(store('outbox').getAll())
       const meta = store('meta')
-      const [sync = NOTHING_YET, outbox = NO_OUTBOX, edits] = await Promise.all([
-        result<SyncRow | undefined>(meta.get('sync')),
-        result<OutboxMeta | undefined>(meta.get('outbox')),
-        result<OutboxRow[]>(store('outbox').getAll()),
-      ])
       for (const name of names) store(name).clear()
       const identity = freshIdentity(lease.epoch)
       // The sequence goes on, so that what other tabs still hold in memory lies at or below the mark and counts for nothing.

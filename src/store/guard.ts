@@ -6,7 +6,7 @@ import type { Table } from 'dexie'
 import { SyncError } from '../errors.ts'
 import type { Database } from './database.ts'
 import { result, type Stores } from './native.ts'
-import type { Identity, LogRow } from './rows.ts'
+import type { Identity, LogRow, MetaRow, OutboxMeta, SyncRow } from './rows.ts'
 import { schemaConflict, schemaOutdated, storageClosed } from './storage-error.ts'
 
 /** The right to write as the leader: void as soon as the stored epoch or device differs. */
@@ -27,27 +27,38 @@ export function asLeader<T>(
   )
 }
 
-/** What a native engine write reads first, in one go; refuses if the lease is void. */
-export async function readAsLeader(stores: Stores, database: Database, lease: Lease): Promise<LogRow> {
-  const meta = stores('meta')
-  const [identity = vanished(), log = vanished()] = await Promise.all([
-    result<Identity | undefined>(meta.get('identity')),
-    result<LogRow | undefined>(meta.get('log')),
-  ])
-  allowed(identity, database, lease)
-  return log
+/** What the database says of itself, as of one transaction. */
+export interface Meta {
+  readonly identity: Identity
+  readonly log: LogRow
+  readonly sync: SyncRow | undefined
+  readonly outbox: OutboxMeta | undefined
+}
+
+/** All of `meta` in one request. */
+export async function readMeta(stores: Stores): Promise<Meta> {
+  const rows = await result<MetaRow[]>(stores('meta').getAll())
+  const {
+    identity = vanished(),
+    log = vanished(),
+    ...rest
+  } = Object.fromEntries(rows.map((row) => [row.key, row])) as Partial<Meta>
+  return { identity, log, sync: rest.sync, outbox: rest.outbox }
+}
+
+/** What a native engine write reads first; refuses if the lease is void. */
+export async function readAsLeader(stores: Stores, database: Database, lease: Lease): Promise<Meta> {
+  const meta = await readMeta(stores)
+  allowed(meta.identity, database, lease)
+  return meta
 }
 
 /** What a write of the app reads first: of any tab, but of this generation (R24). */
-export async function readAsApp(stores: Stores, database: Database, device: string): Promise<LogRow> {
-  const meta = stores('meta')
-  const [identity = vanished(), log = vanished()] = await Promise.all([
-    result<Identity | undefined>(meta.get('identity')),
-    result<LogRow | undefined>(meta.get('log')),
-  ])
-  checkSchema(identity, database)
-  if (identity.device !== device) throw replaced()
-  return log
+export async function readAsApp(stores: Stores, database: Database, device: string): Promise<Meta> {
+  const meta = await readMeta(stores)
+  checkSchema(meta.identity, database)
+  if (meta.identity.device !== device) throw replaced()
+  return meta
 }
 
 const replaced = (): SyncError => new SyncError('generation_changed', 'Another tab replaced the stored data.')

@@ -95,7 +95,7 @@ export function createInbox(database: Database, overlay: Overlay, edits: Edits):
       const edited = edits.all().length > 0
       const stores = ['meta', 'inbox', 'acks', ...(edited ? ['outbox'] : [])]
       const { head, n, outbox } = await native.write('strict', stores, async (store) => {
-        const { log, outbox: known } = await readAsLeader(store, database, lease)
+        const { log, outbox: stored = NO_OUTBOX } = await readAsLeader(store, database, lease)
         const inbox = store('inbox')
         for (const [at, items] of texts.entries())
           inbox.add({
@@ -111,7 +111,7 @@ export function createInbox(database: Database, overlay: Overlay, edits: Edits):
         // A confirmed edit goes with the very transaction that stores what the server made of it (R16). Asked for here,
         // as its answer may have been stored just before.
         const caught = edited ? edits.caughtUp(slices.flat(), session.run) : []
-        const outbox = caught.length === 0 ? null : await forget(store, caught)
+        const outbox = caught.length === 0 ? null : forget(store, stored, caught)
         return { head: log.head, n: (await acked) as number | null, outbox }
       })
 
@@ -128,8 +128,7 @@ export function createInbox(database: Database, overlay: Overlay, edits: Edits):
     },
   }
 
-  async function forget(store: Stores, ids: readonly string[]): Promise<OutboxChange> {
-    const meta = (await result<OutboxMeta | undefined>(store('meta').get('outbox'))) ?? NO_OUTBOX
+  function forget(store: Stores, meta: OutboxMeta, ids: readonly string[]): OutboxChange {
     const next = { ...meta, version: meta.version + 1 }
     for (const id of ids) store('outbox').delete(id)
     store('meta').put(next)

@@ -12,7 +12,7 @@ import { mergeEdit } from './merge-edit.ts'
 import { result } from './native.ts'
 import type { Overlay } from './overlay.ts'
 import { createRecordMap, type RecordMap } from './record-map.ts'
-import { tableName, type OutboxMeta, type SyncRow, type TableRow } from './rows.ts'
+import { tableName, type OutboxMeta, type SyncRow, type TableRow, type TypeAndId } from './rows.ts'
 
 /** The outbox as it will be. */
 export interface Draft {
@@ -40,8 +40,14 @@ export interface OutboxLog {
   /**
    * @param lease of the leader; null: the app's own change, from any tab (R24)
    * @param types collections whose records are looked at
+   * @param records of them that surely will be: they are asked for at once
    */
-  change<T>(lease: Lease | null, types: readonly string[], work: (draft: Draft) => Promise<T>): Promise<T>
+  change<T>(
+    lease: Lease | null,
+    types: readonly string[],
+    work: (draft: Draft) => Promise<T>,
+    records?: readonly TypeAndId[],
+  ): Promise<T>
 }
 
 export interface OutboxLogDeps {
@@ -63,21 +69,30 @@ export function createOutboxLog(deps: OutboxLogDeps): OutboxLog {
   const { native, specs } = database
 
   return {
-    async change(lease, types, work) {
+    async change(lease, types, work, records = []) {
       const tables = [...new Set(types)].map(tableName)
       for (;;) {
         const done = await native.write('strict', ['meta', 'outbox', ...tables], async (store) => {
-          const [log, sync, meta = NO_OUTBOX] = await Promise.all([
-            lease === null ? readAsApp(store, database, deps.generation()) : readAsLeader(store, database, lease),
-            result<SyncRow | undefined>(store('meta').get('sync')),
-            result<OutboxMeta | undefined>(store('meta').get('outbox')),
-          ])
+          const asked = createRecordMap<Promise<TableRow | undefined>>()
+          for (const [type, id] of records) {
+            const row = result<TableRow | undefined>(store(tableName(type)).get(id))
+            // Whoever needs it is told.
+            row.catch(() => undefined)
+            asked.set(type, id, row)
+          }
+          const {
+            log,
+            sync,
+            outbox: meta = NO_OUTBOX,
+          } = await (lease === null
+            ? readAsApp(store, database, deps.generation())
+            : readAsLeader(store, database, lease))
           if (meta.version !== edits.meta.version || (log.seen ?? 0) > overlay.head) return null
           const truths = createRecordMap<Truth>()
           const read = async (type: string, id: string): Promise<Truth> => {
             const entry = overlay.entry(type, id)
             if (entry !== undefined && entry.seq > log.mark) return entry
-            const row = await result<TableRow | undefined>(store(tableName(type)).get(id))
+            const row = await (asked.get(type, id) ?? result<TableRow | undefined>(store(tableName(type)).get(id)))
             return { rev: row?.rev ?? 0, row: row?.data ?? null }
           }
           const draft = createDraft(edits, specs, meta, sync, truths, read)

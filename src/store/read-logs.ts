@@ -5,12 +5,12 @@
 import type { Database } from './database.ts'
 import type { OutboxRow } from './edit.ts'
 import { NO_OUTBOX, type Edits, type OutboxChange, type Truth } from './edits.ts'
-import { vanished } from './guard.ts'
+import { readMeta, vanished } from './guard.ts'
 import { reclassify, type StoredItem } from './item.ts'
 import { result, type Stores } from './native.ts'
 import type { LoadedRow } from './overlay.ts'
 import { createRecordMap, type RecordMap } from './record-map.ts'
-import { tableName, type Identity, type InboxRow, type LogRow, type OutboxMeta, type TableRow } from './rows.ts'
+import { tableName, type InboxRow, type LogRow, type TableRow } from './rows.ts'
 
 export interface Logs {
   readonly device: string
@@ -35,12 +35,7 @@ export async function readLogs(database: Database, head: number | null, edits: E
   )
 
   async function read(store: Stores, whole: boolean): Promise<Logs | null> {
-    const meta = store('meta')
-    const [identity = vanished(), log = vanished(), outbox = NO_OUTBOX] = await Promise.all([
-      result<Identity | undefined>(meta.get('identity')),
-      result<LogRow | undefined>(meta.get('log')),
-      result<OutboxMeta | undefined>(meta.get('outbox')),
-    ])
+    const { identity, log, outbox = NO_OUTBOX } = await readMeta(store)
     const unseen = head !== null && log.mark > head && edits.all().length > 0
     if (!whole && (outbox.version !== edits.meta.version || unseen)) return null
     const rows = await readInbox(database, store, Math.max(head ?? 0, log.mark))

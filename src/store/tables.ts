@@ -5,7 +5,7 @@
  * goes in parts: what an early part writes is hidden by the overlay until the mark moves with the last one.
  */
 import type { Database } from './database.ts'
-import { tableName, type QuarantineRow, type SyncRow, type TableRow, type Tombstone, type TypeAndId } from './rows.ts'
+import { tableName, type QuarantineRow, type TableRow, type Tombstone, type TypeAndId } from './rows.ts'
 import { asLeader, readAsLeader, type Lease } from './guard.ts'
 import type { StoredItem } from './item.ts'
 import { result } from './native.ts'
@@ -69,9 +69,8 @@ export function createTables(database: Database, overlay: Overlay, now: () => nu
       const tables = [...new Set(items.map(({ type }) => type))].filter((type) => specs.has(type)).map(tableName)
       return native.write('relaxed', ['meta', 'inbox', 'tombstones', 'quarantine', ...tables], async (store) => {
         const [meta, tombstones, quarantine] = [store('meta'), store('tombstones'), store('quarantine')]
-        const [log, sync, dead, held] = await Promise.all([
+        const [{ log, sync }, dead, held] = await Promise.all([
           readAsLeader(store, database, lease),
-          result<SyncRow | undefined>(meta.get('sync')),
           result(tombstones.count()),
           result(quarantine.count()),
         ])
