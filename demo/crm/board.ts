@@ -8,6 +8,7 @@ import { createCarry } from './carry.ts'
 import { createDealPanel } from './deal-panel.ts'
 import { createMark, fillMark, perform, type Deps, type ViewPart } from './deps.ts'
 import { createMirror, type Mirror } from './mirror.ts'
+import { hashOf } from './route.ts'
 import type { Deal, Stage } from './schema.ts'
 import { createVirtual, type Virtual } from './virtual.ts'
 import { contactName, day, daysUntil, finds, fold, money, sum } from './words.ts'
@@ -41,7 +42,12 @@ export function createBoard(deps: Deps): ViewPart {
   })
   const summary = h('p', { class: 'board-sum' }, '\u00a0')
   const hot = h('input', { type: 'checkbox' })
-  const box = h('div', { class: 'board', role: 'group', 'aria-label': 'Deals by stage' })
+  const box = h('div', {
+    class: 'board',
+    role: 'group',
+    'aria-label': 'Deals by stage',
+    'aria-describedby': 'board-help',
+  })
   const empty = h('p', { class: 'empty' }, 'The deals are on their way.')
   const panel = createDealPanel(deps)
   const element = h(
@@ -88,28 +94,24 @@ export function createBoard(deps: Deps): ViewPart {
     }
   }
 
-  function newCard(deal: Deal): HTMLElement {
-    const card = h('a', { class: 'deal', role: 'listitem', draggable: 'false', 'aria-describedby': 'board-help' })
-    card.append(
-      h('span', { class: 'deal-name' }),
-      h('span', { class: 'deal-who' }),
-      h(
-        'span',
-        { class: 'deal-foot' },
-        h('span', { class: 'deal-value' }),
-        h('span', { class: 'deal-hot' }, 'Hot'),
-        createMark(),
-        h('span', { class: 'deal-close' }),
-      ),
+  function newCard(): HTMLElement {
+    const foot = h(
+      'span',
+      { class: 'deal-foot' },
+      h('span', { class: 'deal-value' }),
+      h('span', { class: 'deal-hot' }, 'Hot'),
+      createMark(),
+      h('span', { class: 'deal-close' }),
     )
-    card.dataset['key'] = String(deal.id)
-    return card
+    const [name, who] = [h('span', { class: 'deal-name' }), h('span', { class: 'deal-who' })]
+    return h('div', { role: 'listitem' }, h('a', { class: 'deal', draggable: 'false' }, name, who, foot))
   }
 
-  function fillCard(card: HTMLElement, deal: Deal): void {
+  function fillCard(item: HTMLElement, deal: Deal): void {
+    const card = item.firstElementChild as HTMLElement
     const [name, who, foot] = card.children as unknown as [HTMLElement, HTMLElement, HTMLElement]
     const [value, isHot, mark, close] = foot.children as unknown as [HTMLElement, HTMLElement, HTMLElement, HTMLElement]
-    card.setAttribute('href', `#/deals/${deal.id}`)
+    card.setAttribute('href', hashOf('deals', deal.id))
     card.dataset['key'] = String(deal.id)
     card.tabIndex = deal.id === current ? 0 : -1
     card.classList.toggle('chosen', String(deal.id) === panel.shown())
@@ -119,11 +121,10 @@ export function createBoard(deps: Deps): ViewPart {
     setText(value, money(deal.value, deal.currency))
     isHot.hidden = deal.hot !== true
     fillMark(mark, deals?.stateOf(deal.id) ?? 'synced')
-    const open = !isClosed(deal)
     const now = Date.now()
     setText(close, day(deal.estimated_close_date, now))
-    const due = Date.parse(deal.estimated_close_date ?? '')
-    close.classList.toggle('overdue', open && daysUntil(due, now) < 0)
+    const days = daysUntil(Date.parse(deal.estimated_close_date ?? ''), now)
+    close.classList.toggle('overdue', days < 0 && !isClosed(deal))
   }
 
   const isClosed = (deal: Deal): boolean => {
@@ -184,9 +185,10 @@ export function createBoard(deps: Deps): ViewPart {
     if (deal === undefined) return
     current = deal.id
     for (const column of columns) column.list.refresh()
-    const card = columns[at]?.list.reveal(deal.id)
-    if (card !== undefined) fillCard(card, deal)
-    card?.focus({ preventScroll: true })
+    const item = columns[at]?.list.reveal(deal.id)
+    if (item === undefined) return
+    fillCard(item, deal)
+    item.querySelector('a')?.focus({ preventScroll: true })
     columns[at]?.element.scrollIntoView({ inline: 'nearest', block: 'nearest' })
   }
 

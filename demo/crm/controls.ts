@@ -49,6 +49,8 @@ export function createControls({ sync, offline, notice }: ControlsDeps): void {
     )
   })
 
+  // Followed all the time, so that what is unsent is known the moment somebody wants to leave.
+  sync.outbox.subscribe(() => undefined)
   const outDialog = byId('sign-out-dialog', HTMLDialogElement)
   const [keep, discard] = [byId('sign-out-keep', HTMLButtonElement), byId('sign-out-discard', HTMLButtonElement)]
   signOut.addEventListener('click', () => {

@@ -3,6 +3,9 @@ import { h, setText } from '../dom.ts'
 import type { Deps } from './deps.ts'
 import { addressLine, contactName, day, money } from './words.ts'
 
+/** Of a record that is gone here. */
+const lostName = (key: string | number): string => (Number(key) > 0 ? `No. ${key}` : 'Not there any more')
+
 interface About {
   readonly collection: string
   readonly key: string | number
@@ -39,11 +42,11 @@ export function createNaming({ sync, contacts, stages, users }: Deps): Naming {
       }
       const rows =
         collection === 'deal' ? sync.deal : collection === 'task' ? sync.task : collection === 'note' ? sync.note : null
-      if (rows === null) return say(typeof own === 'string' ? own : 'No longer here')
+      if (rows === null) return say(typeof own === 'string' ? own : lostName(key))
       rows.get(key).then(
         (row) => {
           const words = row === undefined ? own : 'name' in row ? row.name : 'content' in row ? row.content : null
-          say(typeof words === 'string' ? words : 'No longer here')
+          say(typeof words === 'string' ? words : lostName(key))
         },
         () => undefined,
       )

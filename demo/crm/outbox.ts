@@ -11,6 +11,7 @@ import { createNaming } from './naming.ts'
 import type { Conflict, EditView } from './sync.ts'
 import {
   ago,
+  editFields,
   editWords,
   fieldOf,
   fieldProblem,
@@ -111,7 +112,7 @@ export function createOutbox(deps: Deps): ViewPart {
   function drawEdit(item: HTMLElement, edit: EditView): void {
     const { id, collection, state, problem } = edit
     item.dataset['state'] = state
-    const fields = shownFields(Object.entries(edit.op === 'delete' ? {} : edit.value), ([name]) => name)
+    const fields = editFields(edit)
     const wrong = new Set(problem?.fields.map(({ pointer }) => fieldOf(pointer)) ?? [])
     const canChange =
       edit.op !== 'delete' && (state === 'failed' || state === 'pending') && problem?.code !== 'conflict'
@@ -126,7 +127,13 @@ export function createOutbox(deps: Deps): ViewPart {
     )
     const actions: Array<HTMLElement | false> =
       state === 'failed'
-        ? [canChange && change, button('Try again', again, 'Sending again'), discard]
+        ? [
+            canChange && change,
+            edit.op === 'delete' && problem?.code === 'conflict'
+              ? button('Delete it anyway', again, 'Sending again')
+              : canChange && button('Try again', again, 'Sending again'),
+            discard,
+          ]
         : state === 'unknown'
           ? [
               button('It did not arrive, send it again', () => outbox.resend(id), 'Sending again', 'primary small'),
@@ -158,7 +165,7 @@ export function createOutbox(deps: Deps): ViewPart {
         : h(
             'p',
             { class: 'edit-problem' },
-            problemWords(problem, collection),
+            problemWords(edit),
             problem.fields.length > 0 &&
               `. ${problem.fields.map((field) => fieldProblem(field, collection)).join(' ')}`,
           ),

@@ -68,11 +68,13 @@ export function fillTaskRow({ contacts, sync }: Deps, row: HTMLElement, task: Ta
   if (about.hidden) return
   about.href = `#/${task.resource_type === 'deal' ? 'deals' : 'contacts'}/${key}`
   if (task.resource_type === 'contact') setText(about, contactName(contacts.get(key)))
-  else
+  else if (about.dataset['deal'] !== String(key)) {
+    about.dataset['deal'] = String(key)
     sync.deal.get(Number(key)).then(
       (deal) => tasks.get(row) === task && setText(about, deal?.name ?? 'A deal'),
       () => undefined,
     )
+  }
 }
 
 /** The row's words become a small dialog with the task's fields: text, due day, owner. */

@@ -3,7 +3,7 @@ import type { Address, Contact } from './schema.ts'
 import type { Conflict, EditView } from './sync.ts'
 
 /** What nobody types, so nobody wants to read it. */
-const QUIET = new Set(['last_stage_change_at', 'completed_at', 'is_organization', 'resource_type', 'currency'])
+const QUIET = new Set(['last_stage_change_at', 'is_organization', 'resource_type', 'resource_id', 'currency'])
 
 const LABELS: Readonly<Record<string, string>> = {
   first_name: 'First name',
@@ -182,6 +182,17 @@ export const STATE_WORDS: Readonly<Record<string, string>> = {
   stale: 'A newer version could not be read',
 }
 
+const NAMES = new Set(['name', 'first_name', 'last_name', 'content', 'owner_id'])
+
+/** What an edit says beside the name of its record, which stands above it anyway; and whatever the server complained of. */
+export function editFields({ op, value, problem }: EditView): ReadonlyArray<readonly [field: string, value: unknown]> {
+  const wrong = new Set(problem?.fields.map(({ pointer }) => fieldOf(pointer)))
+  const told = Object.entries(op === 'delete' ? {} : value).filter(
+    ([field]) => wrong.has(field) || (!QUIET.has(field) && !(op === 'insert' && NAMES.has(field))),
+  )
+  return told
+}
+
 /** Whether an edit waits for one that was refused or may be lost: of its own record, or of one it refers to. */
 export function isHeld(edit: EditView, edits: readonly EditView[]): boolean {
   const keys = [edit.key, edit.value['contact_id'], edit.value['resource_id']]
@@ -194,7 +205,7 @@ export function isHeld(edit: EditView, edits: readonly EditView[]): boolean {
 }
 
 /** Why an edit failed, in a sentence for whoever made it. */
-export function problemWords(problem: EditView['problem'], collection: string): string {
+export function problemWords({ problem, collection, op }: Pick<EditView, 'problem' | 'collection' | 'op'>): string {
   if (problem === null) return ''
   switch (problem.code) {
     case 'refused':
@@ -202,7 +213,9 @@ export function problemWords(problem: EditView['problem'], collection: string): 
     case 'missing':
       return `This ${noun(collection)} no longer exists at the server`
     case 'conflict':
-      return `Somebody deleted this ${noun(collection)} meanwhile`
+      return op === 'delete'
+        ? `Somebody changed this ${noun(collection)} after you had deleted it here`
+        : `Somebody deleted this ${noun(collection)} meanwhile`
     case 'forbidden':
       return 'You may not change this'
     case 'lost':
