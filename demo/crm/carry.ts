@@ -32,7 +32,7 @@ export function createCarry({ box, dealOf, onDrop }: CarryOptions): void {
   let carried = false
 
   const columnAt = ({ x, y }: Point): HTMLElement | null =>
-    document.elementFromPoint(x, y)?.closest<HTMLElement>('.column') ?? null
+    document.elementFromPoint(Math.max(1, Math.min(innerWidth - 2, x)), y)?.closest<HTMLElement>('.column') ?? null
 
   function lift(): void {
     if (card === null || copy !== null) return
@@ -65,7 +65,7 @@ export function createCarry({ box, dealOf, onDrop }: CarryOptions): void {
   function scroll(): void {
     if (copy === null) return
     const { left, right } = box.getBoundingClientRect()
-    const step = at.x < left + EDGE_PX ? -12 : at.x > right - EDGE_PX ? 12 : 0
+    const step = at.x < left + EDGE_PX ? -9 : at.x > right - EDGE_PX ? 9 : 0
     if (step !== 0) {
       box.scrollLeft += step
       follow(at)

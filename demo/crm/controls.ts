@@ -85,6 +85,8 @@ export function createControls({ sync, offline, notice }: ControlsDeps): void {
     const out = status.phase === 'closed' || (status.phase === 'stopped' && status.error.code === 'signed_out')
     signIn.hidden = status.phase !== 'needs-auth'
     signOut.disabled = out
+    // Nothing of what was removed stays to be read.
+    document.body.classList.toggle('out', out)
     if (out && !goneDialog.open) goneDialog.showModal()
   }
   sync.status.subscribe(follow)

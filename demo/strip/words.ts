@@ -11,6 +11,9 @@ export interface Words {
 const since = ({ lastSyncedAt }: Status): string =>
   lastSyncedAt === null ? 'Never in sync yet' : `In sync as of ${time(lastSyncedAt)}`
 
+/** Phases that have more to say than that the switch is on. */
+const UNCUT: ReadonlySet<Status['phase']> = new Set(['starting', 'settling', 'stopped', 'closed'])
+
 /** What this device has that the server has not. */
 function unsent({ outbox: { pending, failed } }: Status): string {
   const parts = [
@@ -25,7 +28,7 @@ function unsent({ outbox: { pending, failed } }: Status): string {
  * @param now wall time, for count-downs
  */
 export function statusWords(status: Status, cut: boolean, now: number): Words {
-  if (cut && status.phase !== 'starting' && status.phase !== 'settling' && status.phase !== 'stopped')
+  if (cut && !UNCUT.has(status.phase))
     return { phase: 'Offline', detail: `By your switch. ${unsent(status)}${since(status)}`, mood: 'calm' }
   // A tab that follows another may have nothing to do and nothing proven yet (promise 3).
   if ((status.phase === 'idle' || status.phase === 'settling') && status.lastSyncedAt === null)
