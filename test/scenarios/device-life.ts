@@ -231,6 +231,7 @@ export async function live(scenario: Scenario, death: Death | null): Promise<Out
   }
 
   // Processes.
+  const bodies: Body[] = []
   let body: Body | null = null
   let upgrades = new Set<IDBTransaction>()
   function spawn(): Process {
@@ -250,6 +251,7 @@ export async function live(scenario: Scenario, death: Death | null): Promise<Out
       if (next.alive) fail(`could not open: ${String(error)}`)
     })
     body = next
+    bodies.push(next)
     return next.process
   }
   function kill(): void {
@@ -344,6 +346,12 @@ export async function live(scenario: Scenario, death: Death | null): Promise<Out
     fail(error instanceof Error ? `${error.name} ${error.message}` : String(error))
   } finally {
     uninstall()
+    // Dexie keeps a list of all that were not closed.
+    for (const { process } of bodies)
+      process.ready.then(
+        ({ store }) => store.close(),
+        () => undefined,
+      )
   }
   return { violations, steps, trace }
 
@@ -352,6 +360,7 @@ export async function live(scenario: Scenario, death: Death | null): Promise<Out
     const { store, engine } = await drive(spawn().ready, 'opening')
     await noneMissing(store)
     await drive(engine.now(HEAL_MS), 'the first sync')
+    await allHere(store)
     await drive(
       life.when(() => store.outbox.snapshot().edits.length === 0 && flights.size === 0),
       'the push',
@@ -397,6 +406,18 @@ export async function live(scenario: Scenario, death: Death | null): Promise<Out
         if (item.gone ? rev !== undefined && rev <= item.rev : rev === undefined ? !later : rev < item.rev)
           fail(`acked but missing: ${type} ${item.id} in revision ${item.rev}, here ${rev ?? 'not at all'}`)
       }
+    }
+  }
+
+  /** I3, R9: once it says that it is in sync, it is; edits may still be on their way. */
+  async function allHere(store: Store): Promise<void> {
+    const edited = new Set(intents.flatMap(({ ops }) => ops.map(({ key }) => String(key))))
+    const made = new Set([...effects.values()].flatMap((seen) => [...seen].map((one) => one.replace(/ r\d+$/, ''))))
+    for (const [type, rows] of await serverState()) {
+      const wanted = [...rows].filter(([id]) => !edited.has(id) && !made.has(`${type} ${id}`))
+      const found = await drive(store.get(type, [...wanted.map(([id]) => id)]), 'a get')
+      for (const [at, [id, row]] of wanted.entries())
+        if (!same(found[at], row)) fail(`said to be in sync without ${type} ${id}`)
     }
   }
 
