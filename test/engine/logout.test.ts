@@ -74,8 +74,11 @@ describe('logout()', () => {
     inWorld({ contacts: 3 }, async (world) => {
       const [one, two] = await twoTabs(world)
       await one.engine.pause()
-      await insert(two)
       await insert(one, -2)
+      // Its hint is lost.
+      await two.store.outbox.write([
+        { op: 'insert', collection: 'contact', key: -1, value: { name: 'Ann' }, temporary: true },
+      ])
       await expect(one.engine.logout('refuse')).rejects.toMatchObject({
         code: 'unsent_edits',
         message: expect.stringContaining('2') as string,
@@ -166,14 +169,18 @@ describe('logout()', () => {
   it('of a follower that heard nothing: it looks every few seconds (R25, R28)', () => {
     const machine = deafMachine()
     return inWorld({ contacts: 3 }, async (world) => {
-      const [one, two] = [await world.open({ machine }), await world.open({ machine })]
+      const [one, two, three] = [
+        await world.open({ machine }),
+        await world.open({ machine }),
+        await world.open({ machine }),
+      ]
       await one.engine.now(30_000)
+      // It leads on, at rest.
       await one.engine.pause()
       await insert(two)
-      await one.store.follow()
-      await one.engine.logout('keep')
-      await world.until(() => status(two).phase === 'stopped', 6_000)
-      expect(status(two)).toMatchObject(signedOut)
+      await two.engine.logout('keep')
+      await world.until(() => status(three).phase === 'stopped', 6_000)
+      expect(status(three)).toMatchObject(signedOut)
     })
   })
 })
