@@ -75,7 +75,7 @@ test.describe('two windows on two devices', () => {
       await context.setOffline(true)
       await mine.evaluate((key) => sync.contact.update(key, { phone: 'offline' }).then(() => undefined), id)
       expect(await phoneOf(mine, id), 'seen at once where it was made').toBe('offline')
-      expect(await unsent(mine)).toBe(1)
+      await expect.poll(() => unsent(mine)).toBe(1)
       await inSync(theirs)
       expect(await phoneOf(theirs, id)).toBe('0')
       await context.setOffline(false)
