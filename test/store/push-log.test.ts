@@ -34,7 +34,7 @@ const gone = (type: string, id: number, rev: number): unknown => item({ type, id
 const onDisk = (factory: IDBFactory): Promise<OutboxRow[]> =>
   withDatabase(factory, crm, ({ dexie }) => dexie.table<OutboxRow>('outbox').toArray())
 const editOnDisk = async (factory: IDBFactory): Promise<Edit | undefined> =>
-  (await onDisk(factory)).find((row): row is Edit => row.kind === 'edit')
+  (await onDisk(factory)).filter((row) => row.kind === 'edit').sort((a, b) => a.n - b.n)[0]
 const states = (tab: Tab): string[] => tab.store.outbox.snapshot().edits.map(({ state }) => state)
 
 async function withThing(factory = new IDBFactory(), options: TabOptions = {}, settled = true): Promise<Tab> {
@@ -108,12 +108,8 @@ describe('an edit that leaves', () => {
     for (let at = 0; at < 5; at++) await tab.write(insert('contact', -at - 1, {}))
     expect(await tab.take(KEYS, 2)).toHaveLength(2)
     const other = await withThing()
-    // In a write of its own each, so they do not become one.
-    const [same] = await other.write(update('thing', 1, { a: 0 }), update('thing', 1, { b: 0 }))
-    await other.write(insert('contact', -1, {}), update('thing', 1, { a: 5 }))
-    const [contact] = await other.take()
-    await other.accept(String(contact?.id), { id: 5 }, 2)
-    expect(await other.take()).toMatchObject([{ request: { body: '{"data":{"a":5}}' } }])
+    const [same, ann] = await other.write(update('thing', 1, { a: 0 }), insert('contact', -1, {}))
+    expect(await other.take()).toMatchObject([{ id: ann?.id }])
     expect(other.store.outbox.find(String(same?.id))?.state).toBe('synced')
   })
 
