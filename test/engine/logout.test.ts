@@ -175,8 +175,9 @@ describe('logout()', () => {
         await world.open({ machine }),
       ]
       await one.engine.now(30_000)
-      // It leads on, at rest.
+      // It leads on, at rest, with nothing to settle.
       await one.engine.pause()
+      await world.clock.sleep(10_000)
       await insert(two)
       await two.engine.logout('keep')
       await world.until(() => status(three).phase === 'stopped', 6_000)
