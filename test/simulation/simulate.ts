@@ -1,43 +1,30 @@
 /**
  * One schedule: the real engine over the real store (Dexie on fake-indexeddb) against the real service, under
  * virtual time, with faults and kills drawn by a seed. First chaos, then a heal phase with a deadline (L1),
- * then the device's tables are compared with the server's, field by field (I2), through the index and by scan.
+ * then each device's tables are compared with the server's, field by field (I2), through the index and by scan.
+ * In half of the schedules several devices write, and everything that R15 to R19 promise is watched all the time.
  */
 import type { Clock } from '../../src/clock.ts'
 import { canonicalId } from '../../src/keys.ts'
 import { compileQuery } from '../../src/query.ts'
-import { collection, defineSchema } from '../../src/schema.ts'
 import type { Http } from '../../src/engine/transport.ts'
-import type { Fault } from '../support/network.ts'
-import { createNetwork } from '../support/network.ts'
-import { createMachine, startProcess, type Process } from '../support/device.ts'
+import type { Store } from '../../src/store/store.ts'
+import { createNetwork, type Fault } from '../support/network.ts'
+import { createMachine, startProcess, type Machine, type Process } from '../support/device.ts'
 import { createScheduler, seeded, seededRandom, virtualClock } from '../support/virtual-time.ts'
-import { createExchange } from '../../src/service/exchange.ts'
-import { createMemoryStore } from '../../src/service/memory.ts'
-
-export interface Thing {
-  readonly id: number
-  readonly name: string
-  readonly group: number | null
-}
-
-const check = (value: unknown): { issues?: Array<{ message: string }> } =>
-  typeof (value as Thing).name === 'string' ? {} : { issues: [{ message: 'name must be text' }] }
-
-const schema = defineSchema({
-  version: 1,
-  collections: {
-    thing: collection<Thing>({
-      indexes: ['group'],
-      validate: { '~standard': { version: 1, vendor: 'test', validate: check } },
-    }),
-  },
-})
+import { createLedger, type Ledger } from './ledger.ts'
+import { schemaFor } from './schema.ts'
+import { createWatchedServer, EDIT_HEADER } from './server.ts'
+import { createSight } from './sight.ts'
+import { drawSwarm, drawWrites, smaller } from './swarm.ts'
+import { createUser, type User, type UserTab } from './user.ts'
 
 export interface Outcome {
   readonly seed: number
   /** Null: every invariant held. */
   readonly violation: string | null
+  /** What kind of promise it broke. */
+  readonly kind: string | null
   readonly hash: string
   readonly steps: number
   readonly virtualMs: number
@@ -45,61 +32,58 @@ export interface Outcome {
   readonly requests: number
   /** The most GETs of one tab under way at once. */
   readonly lanes: number
+  /** Null: nobody wrote. */
+  readonly writes: WriteCounts | null
   readonly trace: readonly string[]
 }
 
-interface Swarm {
-  readonly faults: number
-  readonly kinds: ReadonlyArray<Fault['kind']>
-  readonly kill: number
-  readonly tabs: number
-  readonly pageSize: number
-  readonly things: number
-  readonly writes: number
-  readonly ackDelayMs: number
-  readonly maxDelayMs: number
-  readonly ceiling: number
-  /** GETs of one session side by side, at most; the service announces four. */
-  readonly lanes: number
-  /** Whether memory may answer alone. */
-  readonly memory: boolean
-  /** Milliseconds between the reads of each tab; 0: none. While there are reads, rows are settled in parts. */
-  readonly readEveryMs: number
+export interface WriteCounts extends Readonly<Ledger['counts']> {
+  readonly devices: number
+  /** Changes of records at the server that edits made, and requests that it had answered before. */
+  readonly effects: number
+  readonly replays: number
 }
 
 const CHAOS_MS = 60_000
 const HEAL_MS = 600_000
+const ENDPOINT = 'http://sync.test'
 
-function draw(random: () => number): Swarm {
-  const pick = <T>(...of: readonly T[]): T => of[Math.floor(random() * of.length)]!
-  const kinds = (['lost-request', 'lost-answer', 'cut', 'status'] as const).filter(() => random() < 0.6)
-  const swarm = {
-    faults: kinds.length === 0 ? 0 : pick(0, 0.05, 0.2, 0.4),
-    kinds,
-    kill: pick(0, 0, 0.001, 0.004, 0.01),
-    tabs: pick(1, 1, 2, 3),
-    pageSize: pick(1, 3, 10, 50),
-    things: pick(0, 5, 20, 60),
-    writes: pick(0, 5, 30),
-    ackDelayMs: pick(0, 0, 500, 20_000),
-    maxDelayMs: pick(1, 20, 400, 5_000),
-    ceiling: pick(5, 40, 100_000),
-    lanes: pick(1, 4),
-    memory: pick(true, false),
-    readEveryMs: pick(0, 0, 60, 500),
-  }
-  if (swarm.lanes === 1) return swarm
-  // Lanes open when there is something to gain: many pages on a slow line.
-  return { ...swarm, pageSize: pick(1, 2, 3), things: pick(30, 60, 120), maxDelayMs: pick(60, 400, 2_000) }
+interface Device {
+  readonly at: number
+  readonly machine: Machine
+  readonly ledger: Ledger
+  readonly underWay: Map<string, number>
+  user: User | null
+  offline: boolean
+}
+
+interface Tab {
+  readonly device: Device
+  process: Process
+  alive: boolean
+  /** What the app has of it, once it is open. */
+  app: UserTab | null
+  /** Edits whose requests it waits for. */
+  readonly asks: string[]
 }
 
 export async function simulate(seed: number): Promise<Outcome> {
   const stream = (n: number): (() => number) => seeded(seed * 1_000 + n)
-  const swarm = draw(stream(0))
-  const [net, work, death, ids] = [stream(2), stream(3), stream(4), stream(5)]
+  const writes = drawWrites(stream(6))
+  const drawn = drawSwarm(stream(0))
+  const swarm = writes === null ? drawn : smaller(drawn)
+  const schema = schemaFor(writes)
+  const [net, work, death, ids, deed, mood] = [2, 3, 4, 5, 7, 8].map(stream) as [
+    () => number,
+    () => number,
+    () => number,
+    () => number,
+    () => number,
+    () => number,
+  ]
   const scheduler = createScheduler(stream(1))
   const uninstall = scheduler.install()
-  const trace: string[] = [JSON.stringify(swarm)]
+  const trace: string[] = [JSON.stringify({ ...swarm, ...(writes && { writing: writes }) })]
   const note = (event: string): void => {
     scheduler.note(event)
     trace.push(`${String(scheduler.now).padStart(7)} ${event}`)
@@ -109,97 +93,222 @@ export async function simulate(seed: number): Promise<Outcome> {
   let kills = 0
   let requests = 0
   let lanes = 0
+  let token = 1
   let violation: string | null = null
-  const fail = (what: string): void => {
+  let kindOf: string | null = null
+  const fail = (kind: string, what: string): void => {
     violation ??= what
-    note(`VIOLATION ${what}`)
+    kindOf ??= kind
+    note(`VIOLATION ${kind}: ${what}`)
   }
+  const diverges = (what: string): void => fail('divergent', what)
 
-  const service = createMemoryStore({ epoch: 'one', uuid: seededRandom(ids).uuid, now: () => clock.now() })
-  const exchange = createExchange({
-    store: service,
-    authorize: () => ({ account: 'acme', user: 'ann', scopes: ['sync', 'read', 'write'] }),
+  const server = createWatchedServer({
+    authorize: (given) =>
+      writes !== null && given !== `token-${token}`
+        ? null
+        : { account: 'acme', user: 'ann', scopes: ['sync', 'read', 'write'] },
     pageSize: swarm.pageSize,
     ackDelayMs: swarm.ackDelayMs,
+    profile: writes?.profile ?? 'tidegate',
+    validate: ({ op, data }) =>
+      op !== 'delete' && data['group'] === 9
+        ? [{ code: 'incorrect_value', message: 'group 9 is closed', field: '/group' }]
+        : [],
     now: () => clock.now(),
     uuid: seededRandom(ids).uuid,
     background: (task, delayMs) => scheduler.after(delayMs, () => void task()),
+    origin: (edit) => devices.map(({ ledger }) => ledger.origin(edit)).find((one) => one !== undefined),
+    fail,
+    note: writes === null ? () => {} : note,
   })
+  let names = 0
+  const name = (plain: string): string => (writes === null ? plain : `s${++names}`)
   const thing = (id: number): Record<string, unknown> => ({
     id,
-    name: work() < 0.05 ? id : `thing ${Math.floor(work() * 1000)}`,
+    name:
+      work() < 0.05
+        ? writes !== null && work() >= writes.invalid
+          ? name('')
+          : id
+        : name(`thing ${Math.floor(work() * 1000)}`),
     group: work() < 0.2 ? null : Math.floor(work() * 4),
   })
   const record = (id: number): { type: string; data: Record<string, unknown> } => ({
     type: work() < 0.1 ? 'other' : 'thing',
     data: thing(id),
   })
-  await service.importRecords(
+  await server.store.importRecords(
     'acme',
     Array.from({ length: swarm.things }, (_, at) => record(at + 1)),
   )
 
   async function serverWrite(): Promise<void> {
-    const id = String(1 + Math.floor(work() * (swarm.things + 5)))
-    const writer = { account: 'acme', user: 'bob' }
+    const known = writes === null ? [] : server.records().filter(({ type }) => type !== 'other')
+    const { type, id } =
+      known.length > 0 && work() < 0.7
+        ? known[Math.floor(work() * known.length)]!
+        : { type: 'thing', id: String(1 + Math.floor(work() * (swarm.things + 5))) }
     const lot = work()
-    if (lot < 0.3) await service.write(writer, { kind: 'create', type: 'thing', id, data: thing(Number(id)) })
-    else if (lot < 0.8)
-      await service.write(writer, {
-        kind: 'update',
-        type: 'thing',
-        id,
-        patch: { name: work() < 0.05 ? 7 : `again ${Math.floor(work() * 1000)}` },
+    if (lot < 0.3 && type === 'thing') await server.write({ kind: 'create', type, id, data: thing(Number(id)) })
+    else if (lot < 0.8) {
+      const bad = work() < (writes?.invalid ?? 0.05)
+      const patch: Record<string, unknown> = { name: bad ? 7 : name(`again ${Math.floor(work() * 1000)}`) }
+      if (writes !== null && work() < 0.5) patch['note'] = name('')
+      if (writes !== null && work() < 0.3) patch['extra'] = { a: name('') }
+      await server.write({ kind: 'update', type, id, patch })
+    } else await server.write({ kind: 'delete', type, id })
+    note(`server write ${type === 'thing' ? '' : `${type} `}${id}`)
+  }
+  const chaos = (times: number, random: () => number, task: () => unknown): void => {
+    for (let at = 0; at < times; at++)
+      scheduler.after(random() * CHAOS_MS, () => {
+        if (!healing) void task()
       })
-    else await service.write(writer, { kind: 'delete', type: 'thing', id })
-    note(`server write ${id}`)
   }
   for (let at = 0; at < swarm.writes; at++) scheduler.after(work() * CHAOS_MS, () => void serverWrite())
 
-  const machine = createMachine()
-  interface Tab {
-    process: Process
-    alive: boolean
-  }
   const tabs: Tab[] = []
-  function spawn(): void {
-    const tab: Tab = { process: undefined as unknown as Process, alive: true }
+  const living = (device?: Device): Tab[] =>
+    tabs.filter((tab) => tab.alive && (device === undefined || tab.device === device))
+  const appsOf = (device: Device): UserTab[] => living(device).flatMap(({ app }) => app ?? [])
+  const devices: Device[] = Array.from({ length: writes?.devices ?? 1 }, (_, at) => {
+    const machine = createMachine()
+    const device: Device = {
+      at,
+      machine,
+      underWay: new Map(),
+      ledger: createLedger({ device: at, machine, server: () => server, fail }),
+      user: null,
+      offline: false,
+    }
+    if (writes !== null)
+      device.user = createUser({
+        device: at,
+        swarm: writes,
+        random: deed,
+        clock,
+        ledger: device.ledger,
+        server,
+        tabs: () => appsOf(device),
+        underWay: (edit) => (device.underWay.get(edit) ?? 0) > 0,
+        fail,
+        note,
+      })
+    return device
+  })
+
+  function spawn(device: Device): void {
+    const tab: Tab = { device, process: undefined as unknown as Process, alive: true, app: null, asks: [] }
     const tabClock = virtualClock(scheduler, () => tab.alive)
+    let gets = 0
     const network = createNetwork({
-      exchange,
+      exchange: async (request) => {
+        const answer = await server.answer(request)
+        if (isWrite(request.url, request.method)) strike(tab)
+        return answer
+      },
       clock: tabClock,
+      wire: clock,
       alive: () => tab.alive,
       delayMs: () => net() * (healing ? Math.min(50, swarm.maxDelayMs) : swarm.maxDelayMs),
-      fault: ({ method, url }) => {
+      fault: ({ method, url, headers }) => {
         requests++
-        const fault = drawFault()
-        note(`${method} ${url.slice(url.lastIndexOf('/'))} ${fault.kind}`)
+        const fault = drawFault(device, isWrite(url, method), 'Idempotency-Key' in headers)
+        note(
+          `${method} ${url.slice(url.lastIndexOf('/'))} ${fault.kind}${headers[EDIT_HEADER] === undefined ? '' : ` for ${headers[EDIT_HEADER]}`}`,
+        )
         return fault
       },
     })
-    let gets = 0
     const http: Http = async (request) => {
+      if (isWrite(request.url, request.method)) return send(request)
       if (request.method !== 'GET') return network.http(request)
       gets++
       lanes = Math.max(lanes, gets)
       return network.http(request).finally(() => gets--)
     }
+    /** A write: what leaves must be on the disk as it leaves (R15). */
+    const send: Http = async (request) => {
+      const { ledger, underWay } = device
+      const { method, url, body, headers } = request
+      const key = headers['Idempotency-Key'] ?? null
+      const edit = ledger.sender({
+        method: method as 'POST',
+        path: url.slice(ENDPOINT.length),
+        body,
+        idempotencyKey: key,
+      })
+      if (edit === undefined)
+        fail('unsent', `device ${device.at}: ${method} ${url} leaves and no edit on the disk is sending it`)
+      else if (key !== null && key !== edit.id)
+        fail('key', `device ${device.at}: edit ${edit.id} is sent under the key ${key}`)
+      const id = edit?.id ?? key ?? 'unknown'
+      tab.asks.push(id)
+      underWay.set(id, (underWay.get(id) ?? 0) + 1)
+      strike(tab)
+      try {
+        const response = await network.http({ ...request, headers: { ...headers, [EDIT_HEADER]: id } })
+        strike(tab)
+        return response
+      } finally {
+        if (tab.alive) {
+          tab.asks.splice(tab.asks.indexOf(id), 1)
+          underWay.set(id, underWay.get(id)! - 1)
+        }
+      }
+    }
     tab.process = startProcess({
-      machine,
+      machine: device.machine,
       schema,
       http,
       clock: tabClock,
       random: seededRandom(ids),
       fromMemory: swarm.memory,
       options: { ceiling: { records: swarm.ceiling }, rate: 0, capabilities: swarm.lanes === 1 ? { lanes: 1 } : {} },
+      ...(writes !== null && { token: async () => `token-${token}`, onCommit: device.ledger.onCommit }),
     })
-    tab.process.ready.catch((error: unknown) => {
-      if (tab.alive) fail(`a tab could not open: ${String(error)}`)
-    })
-    if (swarm.readEveryMs > 0) void readOn(tab, tabClock).catch(() => undefined)
+    tab.process.ready.then(
+      ({ store, engine }) => {
+        if (writes === null || !tab.alive) return
+        const sight = createSight({
+          name: `tab ${tabs.indexOf(tab)} of device ${device.at}`,
+          ledger: device.ledger,
+          server,
+          clientWins: writes.conflict === 'client-wins',
+          fail,
+        })
+        tab.app = { store, engine, sight, openedAt: clock.monotonic(), alive: true }
+      },
+      (error: unknown) => {
+        if (tab.alive) fail('open', `a tab could not open: ${String(error)}`)
+      },
+    )
+    if (swarm.readEveryMs > 0)
+      void (writes === null ? readOn(tab, tabClock) : lookOn(tab, tabClock)).catch(() => undefined)
     tabs.push(tab)
-    note('tab opened')
+    note(writes === null ? 'tab opened' : `tab opened on device ${device.at}`)
   }
+
+  function kill(tab: Tab): void {
+    kills++
+    note('kill')
+    tab.alive = false
+    if (tab.app !== null) tab.app.alive = false
+    tab.process.kill()
+    const { underWay } = tab.device
+    for (const id of tab.asks) underWay.set(id, underWay.get(id)! - 1)
+    scheduler.after(death() * 3_000, () => {
+      if (!healing) spawn(tab.device)
+    })
+  }
+
+  /** A request of a write is under way: the tab may die of it. */
+  function strike(tab: Tab): void {
+    if (writes === null || healing || !tab.alive || mood() >= writes.deadly) return
+    kill(tab)
+  }
+
   /** What a tab has shown it never takes back for something older, whoever settles or kills meanwhile (I4, I5, R2). */
   async function readOn(tab: Tab, tabClock: Clock): Promise<void> {
     const { store } = await tab.process.ready
@@ -211,76 +320,161 @@ export async function simulate(seed: number): Promise<Outcome> {
         const rev = rows.get(id)
         if (rev === undefined) before.gone = true
         else if (rev < before.rev || (rev === before.rev && before.gone))
-          fail(`a tab showed thing ${id} in revision ${before.rev}${before.gone ? ', then not,' : ''} then in ${rev}`)
+          fail(
+            'flash',
+            `a tab showed thing ${id} in revision ${before.rev}${before.gone ? ', then not,' : ''} then in ${rev}`,
+          )
       }
       for (const [id, rev] of rows) shown.set(id, { rev, gone: false })
       await tabClock.sleep(swarm.readEveryMs)
     }
   }
-  function drawFault(): Fault {
+
+  async function lookOn(tab: Tab, tabClock: Clock): Promise<void> {
+    await tab.process.ready
+    while (tab.alive && !healing) {
+      if (tab.app !== null) await tab.device.user!.look(tab.app)
+      await tabClock.sleep(swarm.readEveryMs)
+    }
+  }
+
+  function drawFault(device: Device, write: boolean, keyed: boolean): Fault {
+    if (device.offline && !healing) return { kind: 'lost-request' }
+    if (write && keyed && !healing && net() < writes!.odd)
+      return net() < 0.5 ? { kind: 'outlives' } : { kind: 'twice', afterMs: net() * 5_000 }
     if (healing || net() >= swarm.faults) return { kind: 'none' }
     const kind = swarm.kinds[Math.floor(net() * swarm.kinds.length)]!
-    if (kind === 'cut') return { kind, share: net() }
-    if (kind === 'status')
+    if (kind === 'cut') return { kind, share: write && net() < 0.2 ? 0 : net() }
+    if (kind === 'status') {
+      const status = [429, 500, 502, 503, 404][Math.floor(net() * 5)]!
       return {
         kind,
-        status: [429, 500, 502, 503, 404][Math.floor(net() * 5)]!,
+        status,
         ...(net() < 0.5 ? { retryAfter: '1' } : {}),
+        // To a write a bare 404 is the service's own word.
+        ...(write && status === 404 && { contentType: 'text/html' }),
       }
+    }
     return { kind } as Fault
   }
   scheduler.onStep = () => {
     if (healing || death() >= swarm.kill) return
-    const living = tabs.filter(({ alive }) => alive)
-    const victim = living[Math.floor(death() * living.length)]
-    if (victim === undefined) return
-    kills++
-    note('kill')
-    victim.alive = false
-    victim.process.kill()
-    scheduler.after(death() * 3_000, () => {
-      if (!healing) spawn()
-    })
+    const all = living()
+    const victim = all[Math.floor(death() * all.length)]
+    if (victim !== undefined) kill(victim)
+  }
+
+  function plan({ device, does }: { device: Device; does: (user: User, tab: UserTab) => Promise<void> }): () => void {
+    return () => {
+      const apps = appsOf(device)
+      const app = apps[Math.floor(deed() * apps.length)]
+      if (app === undefined || device.user === null) return
+      if (app.engine.status.current.phase === 'needs-auth') void app.engine.resume().catch(() => undefined)
+      does(device.user, app).catch((error: unknown) => {
+        if (app.alive) fail('write', `the app met ${String(error)}`)
+      })
+    }
+  }
+
+  async function replace(device: Device, app: UserTab): Promise<void> {
+    device.user!.replaced = true
+    note(`device ${device.at} starts anew`)
+    const { device: uuid } = await app.store.device.identity()
+    if (deed() < 0.5) await app.engine.restart().catch(() => undefined)
+    else await server.store.forget({ account: 'acme', user: 'ann', device: uuid })
   }
 
   try {
-    for (let at = 0; at < swarm.tabs; at++) spawn()
+    for (const device of devices) for (let at = 0; at < swarm.tabs; at++) spawn(device)
+    if (writes !== null) {
+      for (const device of devices) {
+        const write = plan({ device, does: (user, app) => user.write(app) })
+        chaos(writes.edits / writes.burst, deed, () => {
+          for (let at = 0; at < writes.burst; at++) scheduler.after(deed() * 50, write)
+        })
+        chaos(writes.offline, deed, () => {
+          device.offline = true
+          note(`device ${device.at} is offline`)
+          scheduler.after(deed() * 15_000, () => {
+            device.offline = false
+            for (const { engine } of appsOf(device)) engine.pageEvent('online')
+          })
+        })
+        chaos(writes.actions, deed, plan({ device, does: (user, app) => user.act(app) }))
+        chaos(writes.restarts, deed, plan({ device, does: (_, app) => replace(device, app) }))
+      }
+      chaos(writes.expiries, deed, () => {
+        token++
+        note('tokens end')
+      })
+    }
     await scheduler.run(() => scheduler.now >= CHAOS_MS, CHAOS_MS)
     healing = true
     note('heal')
-    if (!tabs.some(({ alive }) => alive)) spawn()
-    const living = tabs.filter(({ alive }) => alive)
-
-    for (const tab of living) {
-      const { store, engine } = await drive(tab.process.ready)
-      // The acks of this sync may still be under way, so the last word is a start that finds nothing.
-      await drive(engine.now(HEAL_MS))
-      await compare(store)
+    for (const device of devices) if (living(device).length === 0) spawn(device)
+    if (writes !== null) await empty()
+    for (const device of devices) {
+      for (const tab of living(device)) {
+        const { store, engine } = await drive(tab.process.ready)
+        // The acks of this sync may still be under way, so the last word is a start that finds nothing.
+        await drive(engine.now(HEAL_MS))
+        await compare(store)
+      }
+      const { store } = await drive(living(device)[0]!.process.ready)
+      await drive(waitFor(() => store.counts().pages === 0))
+      for (const tab of living(device)) {
+        const { store: one } = await drive(tab.process.ready)
+        await drive(one.follow())
+        await compare(one)
+        await compareHandles(device, one)
+        if ((await drive(one.pendingAcks())).length > 0) diverges('ack keys are left over after a clean sync')
+      }
+      await drive(Promise.all(living(device).map(async ({ process }) => (await process.ready).engine.close())))
     }
-    const { store } = await drive(living[0]!.process.ready)
-    await drive(waitFor(() => store.counts().pages === 0))
-    for (const tab of living) {
-      const { store: one } = await drive(tab.process.ready)
-      await drive(one.follow())
-      await compare(one)
-      if ((await drive(one.pendingAcks())).length > 0) fail('ack keys are left over after a clean sync')
-    }
-    await drive(Promise.all(living.map(async ({ process }) => (await process.ready).engine.close())))
   } catch (error) {
-    fail(`not quiescent: ${error instanceof Error ? `${error.name} ${error.message}` : String(error)}`)
+    fail('stuck', `not quiescent: ${error instanceof Error ? `${error.name} ${error.message}` : String(error)}`)
   } finally {
     uninstall()
   }
   return {
     seed,
     violation,
+    kind: kindOf,
     hash: scheduler.hash,
     steps: scheduler.steps,
     virtualMs: scheduler.now,
     kills,
     requests,
     lanes,
+    writes:
+      writes === null
+        ? null
+        : {
+            ...sum(devices.map(({ ledger }) => ledger.counts)),
+            devices: devices.length,
+            effects: server.counts.effects,
+            replays: server.counts.replays,
+          },
     trace,
+  }
+
+  /** Syncs and mends until no device has an edit left. */
+  async function empty(): Promise<void> {
+    for (let round = 0; round < 30; round++) {
+      for (const device of devices) {
+        const tab = living(device)[0]!
+        const { engine } = await drive(tab.process.ready)
+        await drive(engine.resume())
+        await drive(engine.now(HEAL_MS))
+        await drive(device.user!.tidy(tab.app!))
+        await drive(clock.sleep(2_000))
+      }
+      if (devices.every(({ ledger }) => ledger.edits().length === 0)) return
+    }
+    const left = devices.flatMap(({ ledger }) => ledger.edits())
+    throw new Error(
+      `edits are left: ${left.map(({ id, op, state, problem }) => `${id} ${op} ${state} ${problem?.code ?? ''}`).join(', ')}`,
+    )
   }
 
   async function waitFor(done: () => boolean): Promise<void> {
@@ -299,9 +493,20 @@ export async function simulate(seed: number): Promise<Outcome> {
     return promise
   }
 
-  async function compare(store: Awaited<Process['ready']>['store']): Promise<void> {
-    const { objects } = await service.list('acme', ['everyone'], 'thing', { page: 1, perPage: 100_000 })
+  async function compare(store: Store): Promise<void> {
+    for (const type of Object.keys(schema.collections)) await compareAll(store, type)
     const spec = store.specOf('thing')
+    const all = await drive(store.find(compileQuery({ collection: 'thing', where: {} }, spec)))
+    for (const group of [null, 0, 1, 2, 3]) {
+      const byIndex = await drive(store.find(compileQuery({ collection: 'thing', where: { group } }, spec)))
+      const byScan = all.filter(({ row }) => (row['group'] ?? null) === group)
+      if (byIndex.map(({ id }) => id).join() !== byScan.map(({ id }) => id).join())
+        diverges(`group ${String(group)} differs between index and scan`)
+    }
+  }
+
+  async function compareAll(store: Store, type: string): Promise<void> {
+    const { objects } = await server.store.list('acme', ['everyone'], type, { page: 1, perPage: 100_000 })
     const want = new Map<string, string>()
     let quarantined = 0
     for (const { id, data } of objects) {
@@ -309,20 +514,43 @@ export async function simulate(seed: number): Promise<Outcome> {
       if (typeof data['name'] === 'string') want.set(canonicalId(id)!, JSON.stringify(data))
       else quarantined++
     }
-    const all = await drive(store.find(compileQuery({ collection: 'thing', where: {} }, spec)))
-    const stale = all.filter(({ id }) => store.stateOf('thing', id) === 'stale').length
+    const all = await drive(store.find(compileQuery({ collection: type, where: {} }, store.specOf(type))))
+    const states = new Map(all.map(({ id }) => [id, store.stateOf(type, id)]))
     const have = new Map(
-      all.filter(({ id }) => store.stateOf('thing', id) !== 'stale').map(({ id, row }) => [id, JSON.stringify(row)]),
+      all.filter(({ id }) => states.get(id) !== 'stale').map(({ id, row }) => [id, JSON.stringify(row)]),
     )
     for (const [id, text] of want)
-      if (have.get(id) !== text) fail(`thing ${id} is ${have.get(id) ?? 'missing'} and should be ${text}`)
-    for (const id of have.keys()) if (!want.has(id)) fail(`thing ${id} should not be here`)
-    if (stale > quarantined) fail(`${stale} rows are stale, ${quarantined} are quarantined`)
-    for (const group of [null, 0, 1, 2, 3]) {
-      const byIndex = await drive(store.find(compileQuery({ collection: 'thing', where: { group } }, spec)))
-      const byScan = all.filter(({ row }) => (row['group'] ?? null) === group)
-      if (byIndex.map(({ id }) => id).join() !== byScan.map(({ id }) => id).join())
-        fail(`group ${String(group)} differs between index and scan`)
+      if (have.get(id) !== text) diverges(`${type} ${id} is ${have.get(id) ?? 'missing'} and should be ${text}`)
+    for (const id of have.keys()) if (!want.has(id)) diverges(`${type} ${id} should not be here`)
+    const stale = all.length - have.size
+    if (stale > quarantined) diverges(`${stale} rows are stale, ${quarantined} are quarantined`)
+    for (const [id, state] of states)
+      if (state === 'pending' || state === 'failed') diverges(`${type} ${id} is ${state} and there is no edit`)
+  }
+
+  /** Records are found under the keys the app made, for ever (R18). */
+  async function compareHandles(device: Device, store: Store): Promise<void> {
+    for (const { type, key, tag } of device.user?.handles ?? []) {
+      const made = server.made(tag)
+      const data = made === undefined ? null : (server.versions(made.type, made.id).at(-1)?.data ?? null)
+      const [row] = await drive(store.get(type, [key]))
+      if (data !== null && typeof data['name'] !== 'string') continue
+      if (JSON.stringify(row ?? null) !== JSON.stringify(data))
+        fail(
+          'alias',
+          `device ${device.at}: ${type} ${key} is ${JSON.stringify(row)} and should be ${JSON.stringify(data)}`,
+        )
     }
   }
+}
+
+function isWrite(url: string, method: string): boolean {
+  return method !== 'GET' && !url.includes('/sync/')
+}
+
+function sum(all: readonly Ledger['counts'][]): Ledger['counts'] {
+  const total = { ...all[0]! }
+  for (const counts of all.slice(1))
+    for (const key of Object.keys(total) as Array<keyof typeof total>) total[key] += counts[key]
+  return total
 }

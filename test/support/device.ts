@@ -75,6 +75,8 @@ export interface ProcessDeps {
   readonly options?: Partial<EngineOptions>
   /** False: memory never answers alone. */
   readonly fromMemory?: boolean
+  /** A transaction that may write these stores has just completed, and no later one of them has begun. */
+  readonly onCommit?: (stores: readonly string[], durability: string) => void
 }
 
 export interface Process {
@@ -85,9 +87,9 @@ export interface Process {
 }
 
 export function startProcess(deps: ProcessDeps): Process {
-  const { machine, schema, http, clock, random, token, options, fromMemory } = deps
+  const { machine, schema, http, clock, random, token, options, fromMemory, onCommit } = deps
   const owner = {}
-  const tracked = trackTransactions(machine.indexedDB)
+  const tracked = trackTransactions(machine.indexedDB, onCommit)
   const entry: { owner: object; listener: ((hint: Hint) => void) | null } = { owner, listener: null }
   const channel: Channel = {
     post: (hint) => {
@@ -139,7 +141,10 @@ export function startProcess(deps: ProcessDeps): Process {
 }
 
 /** A factory whose connections can be cut as a dying process cuts them: what is not complete rolls back. */
-export function trackTransactions(real: IDBFactory): { factory: IDBFactory; crash: () => void } {
+export function trackTransactions(
+  real: IDBFactory,
+  onCommit?: ProcessDeps['onCommit'],
+): { factory: IDBFactory; crash: () => void } {
   const connections = new Set<IDBDatabase>()
   const active = new Set<IDBTransaction>()
   let dead = false
@@ -157,6 +162,8 @@ export function trackTransactions(real: IDBFactory): { factory: IDBFactory; cras
         db.transaction = (...args: Parameters<typeof begin>) => {
           const tx = begin(...args)
           active.add(tx)
+          if (onCommit !== undefined && tx.mode === 'readwrite')
+            tx.addEventListener('complete', () => onCommit([...tx.objectStoreNames], args[2]?.durability ?? 'default'))
           for (const end of ['complete', 'abort'] as const) tx.addEventListener(end, () => active.delete(tx))
           return tx
         }
@@ -178,4 +185,13 @@ export function trackTransactions(real: IDBFactory): { factory: IDBFactory; cras
       for (const db of connections) db.close()
     },
   }
+}
+
+/** What is on the disk of a machine right now, without asking for it: only for between two transactions of a store. */
+export function peek<T>({ indexedDB }: Pick<Machine, 'indexedDB'>, store: string): T[] {
+  const inside = indexedDB as unknown as {
+    _databases: Map<string, { rawObjectStores: Map<string, { records: { values(): Iterable<{ value: T }> } }> }>
+  }
+  const [database] = inside._databases.values()
+  return Array.from(database?.rawObjectStores.get(store)?.records.values() ?? [], ({ value }) => value)
 }

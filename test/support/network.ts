@@ -16,7 +16,17 @@ export type Fault =
   /** The answer is cut after a share of its text, without anybody noticing. */
   | { readonly kind: 'cut'; readonly share: number }
   /** Something on the way answers instead. */
-  | { readonly kind: 'status'; readonly status: number; readonly retryAfter?: string; readonly body?: string }
+  | {
+      readonly kind: 'status'
+      readonly status: number
+      readonly retryAfter?: string
+      readonly body?: string
+      readonly contentType?: string
+    }
+  /** It arrives, whatever becomes of its sender meanwhile. */
+  | { readonly kind: 'outlives' }
+  /** Something on the way delivers it once more, so many milliseconds later; nobody hears that answer. */
+  | { readonly kind: 'twice'; readonly afterMs: number }
 
 export interface Network {
   readonly http: Http
@@ -27,6 +37,8 @@ export interface Network {
 export interface NetworkOptions {
   readonly exchange: Exchange
   readonly clock: Clock
+  /** Time of what is on its way without its sender. Default: the sender's. */
+  readonly wire?: Clock
   readonly fault?: (request: HttpRequest) => Fault
   readonly delayMs?: (request: HttpRequest) => number
   readonly alive?: () => boolean
@@ -37,6 +49,7 @@ const never = new Promise<never>(() => {})
 export function createNetwork({
   exchange,
   clock,
+  wire = clock,
   fault = () => ({ kind: 'none' }),
   delayMs = () => 1,
   alive = () => true,
@@ -52,7 +65,8 @@ export function createNetwork({
   async function http(request: HttpRequest): Promise<HttpResponse> {
     const path = new URL(request.url).pathname.replace(/sync\/[^/]{9,}\//, 'sync/SESSION/')
     const what = fault(request)
-    await travel(request)
+    if (what.kind === 'outlives') await wire.sleep(delayMs(request))
+    else await travel(request)
     const headers = new Map(Object.entries(request.headers).map(([name, value]) => [name.toLowerCase(), value]))
     headers.set('user-agent', 'test')
     const say = (outcome: string): void => {
@@ -66,16 +80,21 @@ export function createNetwork({
       say(String(what.status))
       return response(
         what.status,
-        what.retryAfter === undefined ? {} : { 'retry-after': what.retryAfter },
+        {
+          ...(what.retryAfter === undefined ? {} : { 'retry-after': what.retryAfter }),
+          ...(what.contentType === undefined ? {} : { 'content-type': what.contentType }),
+        },
         what.body ?? '',
       )
     }
-    const answer = await exchange({
+    const arrived = {
       method: request.method,
       url: request.url,
-      headers: { get: (name) => headers.get(name.toLowerCase()) ?? null },
+      headers: { get: (name: string) => headers.get(name.toLowerCase()) ?? null },
       body: request.body,
-    })
+    }
+    if (what.kind === 'twice') void wire.sleep(what.afterMs).then(() => exchange(arrived))
+    const answer = await exchange(arrived)
     await travel(request)
     if (what.kind === 'lost-answer') {
       say(`${answer.status} lost`)
