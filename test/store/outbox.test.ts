@@ -1,7 +1,7 @@
 /** Local writes as an app sees them (R15 to R21, I11 to I15): durable, shown at once in every tab, its own to take back. */
 import fc from 'fast-check'
-import { IDBFactory } from 'fake-indexeddb'
-import { afterEach, describe, expect, it } from 'vitest'
+import { IDBDatabase, IDBFactory } from 'fake-indexeddb'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { Query } from '../../src/query.ts'
 import type { Row } from '../../src/schema.ts'
 import { closeStores, crm, insert, makeEdit, openTab, remove, update, type Tab } from './edit-support.ts'
@@ -58,6 +58,23 @@ describe('a write', () => {
     await expected(first)
     first.store.close()
     await expected(await openTab(factory))
+  })
+
+  it('is one strict transaction, and so is every step of its way to the server (I11, R6, R15)', async () => {
+    const tab = await withThing()
+    const began = vi.spyOn(IDBDatabase.prototype, 'transaction')
+    const steps: Array<() => Promise<unknown>> = [
+      () => tab.write(update('thing', 1, { a: 1 }), insert('contact', -5, {})),
+      () => tab.take(),
+      async () => tab.answer({ id: String(tab.store.outbox.snapshot().edits[0]?.id), kind: 'unknown' }),
+      () => tab.store.outbox.discard(String(tab.store.outbox.snapshot().edits[1]?.id)),
+    ]
+    for (const [at, step] of steps.entries()) {
+      await step()
+      const writes = began.mock.calls.splice(0).filter(([, mode]) => mode === 'readwrite')
+      expect(writes.map(([, , options]) => [at, options])).toEqual([[at, { durability: 'strict' }]])
+    }
+    began.mockRestore()
   })
 
   it('is all or nothing: what is wrong with one edit keeps the others out (R20)', async () => {
@@ -523,7 +540,7 @@ describe('queries over edits', () => {
             for (const asked of queries) {
               expect(await each.find(asked)).toEqual(answer(rows, asked))
               const counted = each.store.compile({ collection: 'thing', where: {}, ...asked, limit: undefined })
-              expect(await each.store.count(counted)).toBe(answer(rows, { where: asked.where }).length)
+              expect(await each.store.count(counted)).toBe(answer(rows, { where: asked.where ?? {} }).length)
             }
             const keys = Array.from({ length: 10 }, (_, at) => at)
             expect(await each.store.get('thing', keys.map(String))).toEqual(keys.map((key) => rows.get(key)))

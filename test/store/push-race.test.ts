@@ -123,7 +123,8 @@ describe('edits of two tabs on their way', () => {
             await tab.store.outbox.discard(String(edit?.id)).catch(() => undefined)
           } else if (kind === 'others') {
             const object = pick([...server.objects.values()], at)
-            if (object?.data != null) server.keep(object.type, object.id, { ...object.data, b: ++counter })
+            if (object !== undefined && object.data !== null)
+              server.keep(object.type, object.id, { ...object.data, b: ++counter })
           } else if (kind === 'take') {
             await leader.store.follow()
             if (answers.length > 0) continue
