@@ -4,7 +4,7 @@
  * It does not re-open by itself: after a delete by another tab that would silently create an empty database.
  */
 import { Dexie, type Table } from 'dexie'
-import { createNative, type Native } from './native.ts'
+import { createNative, result, type Native } from './native.ts'
 import { compileSchema, schemaHash, type CollectionSpec, type Schema } from '../schema.ts'
 import {
   indexPath,
@@ -65,12 +65,13 @@ export async function openDatabase(
   deps: StorageDeps,
   onClose: () => void,
 ): Promise<Database> {
-  if (deps.indexedDB === undefined || deps.IDBKeyRange === undefined) throw storageUnavailable()
+  const { indexedDB: factory, IDBKeyRange } = deps
+  if (factory === undefined || IDBKeyRange === undefined) throw storageUnavailable()
   const specs = compileSchema(schema)
   const hash = `${schema.version}:${schemaHash(schema)}`
   const dexie = new Dexie(name, {
-    indexedDB: withoutPatching(deps.indexedDB, schema.version),
-    IDBKeyRange: deps.IDBKeyRange,
+    indexedDB: withoutPatching(factory, schema.version),
+    IDBKeyRange,
     autoOpen: false,
     cache: 'disabled',
     chromeTransactionDurability: 'relaxed',
@@ -108,10 +109,11 @@ export async function openDatabase(
     specs,
     schemaVersion: schema.version,
     schemaHash: hash,
-    range: deps.IDBKeyRange,
+    range: IDBKeyRange,
     close: () => dexie.close(),
+    // Dexie's own would write to the console while another tab holds it.
     destroy: () =>
-      dexie.delete().then(
+      result(factory.deleteDatabase(name)).then(
         () => true,
         () => false,
       ),

@@ -58,6 +58,7 @@ export async function readAsApp(stores: Stores, database: Database, device: stri
   const meta = await readMeta(stores)
   checkSchema(meta.identity, database)
   if (meta.identity.device !== device) throw replaced()
+  if (meta.sync?.signedOut === true) throw new SyncError('signed_out', 'Somebody signed out.')
   return meta
 }
 

@@ -595,6 +595,8 @@ describe('a wipe', () => {
       await tab.store.signOut(tab.lease, keep)
       expect(await tab.store.device.sync()).toMatchObject({ signedOut: true })
       await other.store.follow()
+      // What were written now would go with the data.
+      await expect(other.write(insert('contact', -6, { name: 'Bob' }))).rejects.toMatchObject({ code: 'signed_out' })
       // Nobody is told "synced" of what was dropped.
       for (const each of [tab, other])
         expect([keep, each.store.outbox.find(String(edit?.id))?.state ?? null]).toEqual(
