@@ -4,6 +4,7 @@ import { createMark, fillMark, ME, perform, type Deps } from './deps.ts'
 import { createFacts, type Fact } from './facts.ts'
 import { createForm, type FieldSpec } from './form.ts'
 import { createKeyed } from './keyed.ts'
+import { createLately } from './lately.ts'
 import { fillMonogram } from './monogram.ts'
 import { createDealsBlock, createNotesBlock, createTasksBlock, type Block } from './related.ts'
 import type { Contact } from './schema.ts'
@@ -102,12 +103,8 @@ export function createContactCard(deps: Deps): ContactCard {
     trouble,
     h('div', { class: 'card-columns' }, side, main),
   )
-  const placeholder = h(
-    'div',
-    { class: 'placeholder' },
-    h('p', { class: 'serif' }, 'Nobody chosen'),
-    h('p', {}, 'Choose a contact from the list, or begin to type a name.'),
-  )
+  const lately = createLately(deps)
+  const placeholder = lately.element
   const element = h('article', { class: 'card-pane', 'aria-label': 'Contact' }, placeholder, body)
   body.hidden = true
 
@@ -176,7 +173,8 @@ export function createContactCard(deps: Deps): ContactCard {
   }
 
   function draw(): void {
-    if (shown === null || shown === 'new') return
+    if (shown === null) return lately.draw()
+    if (shown === 'new') return
     const contact = contacts.get(shown)
     if (contact === undefined) return lost(shown)
     const fresh = drawn?.id !== contact.id
@@ -330,6 +328,7 @@ export function createContactCard(deps: Deps): ContactCard {
         drawn = null
         body.hidden = true
         placeholder.hidden = false
+        lately.draw()
         element.ariaLabel = 'Contact'
         return
       }

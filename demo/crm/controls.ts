@@ -34,7 +34,7 @@ export function createControls({ sync, offline, notice }: ControlsDeps): void {
     const many = pending + failed
     setText(
       byId('restart-unsent', HTMLElement),
-      many === 0 ? '' : `So are the edits that are not at the server: ${many}.`,
+      many === 0 ? '' : `What is not at the server yet stays: ${many} ${many === 1 ? 'edit' : 'edits'}.`,
     )
     restartDialog.showModal()
   })

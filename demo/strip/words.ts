@@ -54,7 +54,7 @@ export function statusWords(status: Status, cut: boolean, now: number): Words {
     case 'settling':
       return {
         phase: 'In sync',
-        detail: `${count(status.records.unsettled)} records are being filed into their tables`,
+        detail: `${unsent(status)}${count(status.records.unsettled)} ${status.records.unsettled === 1 ? 'record is' : 'records are'} being filed into their tables`,
         mood: 'good',
       }
     case 'idle':
