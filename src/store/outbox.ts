@@ -171,8 +171,7 @@ export function createOutbox(deps: OutboxDeps): Outbox {
 
   /** One edit of two, where nothing of the first has left. Null: they stay two. */
   function join(first: Edit, second: Edit, spec: CollectionSpec, draft: Draft): Edit | null {
-    if (first.state !== 'queued' || first.attempt > 0 || first.group !== second.group || first.op === 'delete')
-      return null
+    if (first.state !== 'queued' || first.group !== second.group || first.op === 'delete') return null
     if (second.op === 'delete') {
       takeBack(draft, first)
       // What the server never heard of needs no deletion.

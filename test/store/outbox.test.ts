@@ -199,6 +199,16 @@ describe('edits of one record of which nothing has left', () => {
       ['update', 1, { a: 1 }, 'sending'],
       ['update', 1, { a: 3 }, 'pending'],
     ])
+    const other = await withThing()
+    const [refused] = await other.write(update('thing', 1, { a: 1 }))
+    await other.take()
+    const problem = { code: 'refused', status: 422, message: 'no', fields: [] } as const
+    await other.answer({ id: String(refused?.id), kind: 'refused', problem })
+    await other.write(update('thing', 1, { a: 2 }))
+    expect(list(other)).toEqual([
+      ['update', 1, { a: 1 }, 'failed'],
+      ['update', 1, { a: 2 }, 'pending'],
+    ])
     await tab.write(insert('contact', -5, {}), insert('deal', -6, { contact_id: -5 }))
     await tab.write(update('contact', -5, { main_deal_id: -6 }))
     expect(list(tab)).toHaveLength(5)
@@ -378,6 +388,10 @@ describe('two tabs', () => {
       expect([...new Set(rows.slice(rows.indexOf('10')))]).toEqual(['10', '17'])
       expect(await each.get('thing', 1)).toEqual({ id: 1, a: 1, b: 7 })
     }
+    await tab.receive(2, put(1, 6, { a: 1, b: 8 }))
+    await other.store.follow()
+    expect(other.store.outbox.find(String(edit?.id))?.state).toBe('synced')
+    for (const each of [tab, other]) expect(await each.get('thing', 1)).toEqual({ id: 1, a: 1, b: 8 })
   })
 
   it('both count where one wrote while the other stored a page that ends an edit (R25)', async () => {
