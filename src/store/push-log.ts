@@ -36,7 +36,14 @@ export function createPushLog({ log, edits, specs, clock, random }: OutboxDeps):
       return null
     }
     const now = fieldsOf(merged.row ?? {}, merged.value)
-    const request = requestFor(edit, edit.op === 'update' ? now : merged.value, spec, terms)
+    let request: EditRequest
+    try {
+      request = requestFor(edit, edit.op === 'update' ? now : merged.value, spec, terms)
+    } catch {
+      // It would fail each time, and hold up all others (L3).
+      draft.put({ ...edit, state: 'refused', problem: UNSAYABLE })
+      return null
+    }
     draft.put({
       ...edit,
       value: merged.value,
@@ -170,11 +177,19 @@ const GONE: EditProblem = {
   fields: [],
 }
 
+const UNSAYABLE: EditProblem = { code: 'refused', status: null, message: 'No URL can hold this key.', fields: [] }
+
+/** @throws where a URL cannot say it: half a character, or dots that would lead elsewhere. */
+function segment(key: string): string {
+  if (/^\.\.?$/.test(key)) throw new URIError(key)
+  return encodeURIComponent(key)
+}
+
 function requestFor(edit: Edit, value: Row, spec: CollectionSpec, terms: WriteTerms): EditRequest {
   const { id, op, key, jsonKey, temporary, type } = edit
   const path = `/v2/${spec.path ?? pluralOf(type)}`
   const idempotencyKey = terms.keyMemoryMs === null ? null : id
-  const one = `${path}/${encodeURIComponent(key)}`
+  const one = `${path}/${encodeURIComponent(whole(key))}`
   if (op === 'delete') return { method: 'DELETE', path: one, body: null, idempotencyKey }
   if (op === 'update') return { method: 'PUT', path: one, body: JSON.stringify({ data: value }), idempotencyKey }
   const given = !temporary || (terms.clientIds && typeof jsonKey === 'string')
@@ -191,9 +206,14 @@ function requestFor(edit: Edit, value: Row, spec: CollectionSpec, terms: WriteTe
   const [, map, member] = /^(\w+)\[(.+)\]$/.exec(create.upsert) ?? []
   const inner = map === undefined ? data : ((own(data, map) ?? {}) as Row)
   const wanted = own(inner, member ?? create.upsert)
-  const match = typeof wanted === 'string' || typeof wanted === 'number' ? wanted : id
+  const match = typeof wanted === 'string' ? whole(wanted) : typeof wanted === 'number' ? wanted : id
   const named = { ...inner, [member ?? create.upsert]: match }
   const body = JSON.stringify({ data: map === undefined ? named : { ...data, [map]: named } })
   const filter = `${encodeURIComponent(create.upsert)}=${encodeURIComponent(String(match))}`
   return { method: 'POST', path: `${path}/upsert?${filter}`, body, idempotencyKey }
+}
+
+/** Half a character cannot be part of an address. */
+function whole(text: string): string {
+  return text.replace(/\p{Cs}/gu, '\ufffd')
 }

@@ -384,6 +384,18 @@ describe('a create', () => {
     expect(await tab.take(VENDOR)).toEqual(sent.map((one) => ({ ...one, again: true })))
   })
 
+  it('with half a character in what becomes part of its address holds up nobody (F54)', async () => {
+    const tab = await withThing()
+    await tab.write(insert('matched', -1, { email: 'cut \ud83d' }))
+    await tab.write(insert('contact', 'cut \ud83d', {}, false))
+    await tab.take()
+    await tab.write(update('thing', 1, { a: 1 }))
+    expect(await tab.take()).toHaveLength(3)
+    const [matched] = await tab.take()
+    expect(matched?.request.path).toBe('/v2/matcheds/upsert?email=cut%20%EF%BF%BD')
+    expect(bodyOf(matched)).toEqual({ email: 'cut \ufffd' })
+  })
+
   it('sends a key of its own, and a temporary UUID where the server takes those (R13, R18)', async () => {
     const tab = await withThing()
     await tab.write(insert('contact', 77, {}, false))
