@@ -49,7 +49,16 @@ export function createLately({ contacts }: Deps): Lately {
       const state = contacts.stateOf(contact.id)
       fillMark(mark, state)
       const changed = Date.parse(contact.updated_at ?? '')
-      setText(time, state === 'pending' ? 'not sent yet' : Number.isNaN(changed) ? '' : ago(changed, Date.now()))
+      setText(
+        time,
+        state === 'pending'
+          ? 'not sent yet'
+          : state === 'failed'
+            ? 'refused'
+            : Number.isNaN(changed)
+              ? ''
+              : ago(changed, Date.now()),
+      )
     },
   })
   /** What the server has not seen has no time yet, and is the latest of all. */

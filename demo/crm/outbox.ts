@@ -69,26 +69,23 @@ export function createOutbox(deps: Deps): ViewPart {
     h('p', { class: 'serif' }, 'Everything is at the server'),
     h('p', {}, 'What you change offline waits here, safe on this device, until the server has it.'),
   )
+  const title = h('h2', { tabindex: '-1' }, 'Outbox')
   const sections = [refused, unknown, conflicts, waiting]
   const element = h(
     'section',
     { class: 'view outbox', 'aria-label': 'Outbox' },
-    h(
-      'div',
-      { class: 'page' },
-      h('div', { class: 'toolbar' }, h('h2', {}, 'Outbox')),
-      ...sections.map((part) => part.element),
-      empty,
-    ),
+    h('div', { class: 'page' }, h('div', { class: 'toolbar' }, title), ...sections.map((part) => part.element), empty),
   )
 
   const button = (words: string, run: () => Promise<unknown>, done: string, kind = 'plain'): HTMLElement => {
     const element = h('button', { type: 'button', class: kind }, words)
+    let busy = false
     element.addEventListener('click', () => {
-      element.disabled = true
+      if (busy) return
+      busy = true
       notice.report(
         run().finally(() => {
-          element.disabled = false
+          busy = false
         }),
         done,
       )
@@ -235,6 +232,7 @@ export function createOutbox(deps: Deps): ViewPart {
 
   function draw(): void {
     const now = outbox.getSnapshot()
+    const had = element.contains(document.activeElement)
     const failed = now.edits.filter(({ state }) => state === 'failed')
     const parked = now.edits.filter(({ state }) => state === 'unknown')
     const rest = now.edits.filter(({ state }) => state === 'pending' || state === 'sending')
@@ -253,6 +251,9 @@ export function createOutbox(deps: Deps): ViewPart {
       setText(part.counter, String(many))
     }
     empty.hidden = now.edits.length + now.conflicts.length > 0
+    // What was decided is gone, and the focus with it: the next decision gets it.
+    if (had && !element.contains(document.activeElement))
+      (element.querySelector<HTMLElement>('.edit-actions button') ?? title).focus()
   }
   outbox.subscribe(draw)
   contacts.subscribe(draw)
