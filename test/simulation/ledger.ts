@@ -15,8 +15,12 @@ import type {
   TableRow,
   Tombstone,
 } from '../../src/store/rows.ts'
+import type { Row } from '../../src/schema.ts'
+import type { StoredItem } from '../../src/store/item.ts'
+import { isSame } from '../../src/store/same.ts'
 import { peek, type Machine } from '../support/device.ts'
 import { everSaid, type EditOrigin, type WatchedServer } from './server.ts'
+import type { WriteSwarm } from './swarm.ts'
 
 export interface Ledger {
   onCommit(stores: readonly string[], durability: string): void
@@ -46,6 +50,7 @@ export type UserAction = 'retry' | 'edit' | 'discard' | 'resend' | 'arrived'
 export interface LedgerDeps {
   readonly device: number
   readonly machine: Machine
+  readonly conflict: WriteSwarm['conflict'] | null
   readonly server: () => WatchedServer
   readonly fail: (kind: string, what: string) => void
 }
@@ -58,7 +63,7 @@ const ALLOWED: Readonly<Record<Edit['state'], ReadonlyArray<Edit['state']>>> = {
   confirmed: ['confirmed'],
 }
 
-export function createLedger({ device, machine, server, fail }: LedgerDeps): Ledger {
+export function createLedger({ device, machine, conflict, server, fail }: LedgerDeps): Ledger {
   let rows = new Map<string, OutboxRow>()
   const origins = new Map<string, EditOrigin>()
   const values = new Set<string>()
@@ -91,10 +96,14 @@ export function createLedger({ device, machine, server, fail }: LedgerDeps): Led
     }
   }
 
+  /** A deletion that came down, and of which a later clean session left nothing (R5). */
+  const forgotten = ({ op, type, key }: Edit): boolean => op === 'delete' && storedRow(type, key) === null
+
   /** Server truth has what the server made of the edit (R16). */
-  function caughtUp({ type, key, answer }: Edit): boolean {
+  function caughtUp(edit: Edit): boolean {
+    const { type, key, answer } = edit
     const { rev, inLog } = storedRevision(type, key)
-    if (answer === null) return true
+    if (answer === null || forgotten(edit)) return true
     if (answer.revision !== null && rev >= answer.revision) return true
     if ((metaRow<SyncRow>('sync')?.clean ?? 0) > answer.run) return true
     return answer.revision === null && inLog && (metaRow<SessionRow>('session')?.run ?? 0) > answer.run
@@ -108,9 +117,12 @@ export function createLedger({ device, machine, server, fail }: LedgerDeps): Led
         fail('early', `device ${device}: confirmed edit ${id} went before truth of ${type} ${key} had caught up`)
       return
     }
-    const { yes } = server().said(id)
+    const { yes, revision } = server().said(id)
     if (state === 'sending' && yes) {
       counts.confirmed++
+      const { rev } = storedRevision(type, aliasOf(type, key))
+      if (revision === null || (rev < revision && !forgotten(edit)))
+        fail('early', `device ${device}: edit ${id} went at the answer, before truth of ${type} ${key} had caught up`)
       return
     }
     if (state === 'sending') return lose(edit, 'went unanswered')
@@ -150,7 +162,8 @@ export function createLedger({ device, machine, server, fail }: LedgerDeps): Led
       counts.refused++
       if (from.state === 'sending' && !said.no) lose(to, 'is refused and the server never said so')
       const versions = server().versions(to.type, to.key)
-      if (from.state === 'queued' && !everSaid(versions, null)) lose(to, 'is refused as gone, and its record never was')
+      if (from.state === 'queued' && !everSaid(versions, null) && !takenBack())
+        lose(to, 'is refused as gone, and its record never was')
     }
     if (to.parked && !from.parked) counts.unknown++
     if (to.state === 'queued' && from.state === 'sending' && said.yes)
@@ -161,6 +174,40 @@ export function createLedger({ device, machine, server, fail }: LedgerDeps): Led
       !['retry', 'edit', 'resend'].some((how) => touched.has(`${how} ${id}`))
     )
       lose(to, `is queued anew after ${from.state}, without a word of the user`)
+  }
+
+  /** What was built on an insert that was taken back in this transaction is the user's to mend. */
+  const takenBack = (): boolean =>
+    deletes.length > 0 || [...touched].some((what) => what.startsWith('discard ') && !rows.has(what.slice(8)))
+
+  /** A field changed on both sides is decided as the policy says, and reported, when the edit is made ready to leave (R19). */
+  function decided(from: Edit, to: Edit, before: ReadonlyMap<string, OutboxRow>): void {
+    if (to.op !== 'update' || to.request?.body == null) return
+    const mixed = [...before.values()].some(
+      (row) => row.kind === 'edit' && row.id !== to.id && row.type === to.type && row.key === from.key,
+    )
+    const truth = storedRow(to.type, to.key)
+    if (mixed || truth === null) return
+    const sent = (JSON.parse(to.request.body) as { data: Row }).data
+    const report = [...rows.values()].find(
+      (row) => row.kind === 'conflict' && row.edit === to.id && !before.has(row.id),
+    )
+    for (const [field, ours] of Object.entries(from.value)) {
+      if (field === 'extra' || isSame(from.base[field], truth[field]) || isSame(ours, truth[field])) continue
+      const told = report?.kind === 'conflict' && report.fields.some((one) => one.field === field)
+      const what = `device ${device}: ${field} of ${to.type} ${to.key} was changed here and at the server`
+      if (!told) fail('conflict', `${what}, and edit ${to.id} leaves without a word of it`)
+      if (conflict === 'server-wins' && isSame(sent[field], ours)) fail('conflict', `${what}, where the server wins`)
+      if (conflict === 'client-wins' && !isSame(sent[field], ours)) fail('conflict', `${what}, where the client wins`)
+    }
+  }
+
+  /** Server truth of a record on the disk. */
+  function storedRow(type: string, id: string): Row | null {
+    const items = peek<InboxRow>(machine, 'inbox').flatMap((row) => JSON.parse(row.items) as StoredItem[])
+    const last = items.findLast((item) => item.type === type && item.id === id && item.kind !== 'bad')
+    if (last !== undefined) return last.kind === 'put' ? (last.data as Row) : null
+    return peek<TableRow>(machine, `t_${type}`).find((row) => row.id === id)?.data ?? null
   }
 
   function aliasOf(type: string, id: string): string {
@@ -183,7 +230,10 @@ export function createLedger({ device, machine, server, fail }: LedgerDeps): Led
           if (now === undefined && old.kind === 'alias')
             fail('alias', `device ${device}: the alias of ${old.type} ${old.from} is gone`)
         } else if (now === undefined) ended(old, before)
-        else if (now.kind === 'edit') moved(old, now)
+        else if (now.kind === 'edit') {
+          moved(old, now)
+          if (old.state === 'queued' && now.state === 'sending') decided(old, now, before)
+        }
       }
       for (const row of rows.values()) {
         if (before.has(row.id)) continue

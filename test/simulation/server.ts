@@ -24,6 +24,16 @@ export interface EditOrigin {
   readonly n: number
 }
 
+/** What the service answered to an edit's requests. */
+export interface Said {
+  readonly yes: boolean
+  readonly no: boolean
+  /** The revision in the last yes; null if it told none. */
+  readonly revision: number | null
+}
+
+const NOTHING_SAID: Said = { yes: false, no: false, revision: null }
+
 export interface WatchedServer {
   readonly store: SyncStore
   answer(request: ExchangeRequest): Promise<ExchangeAnswer>
@@ -40,7 +50,7 @@ export interface WatchedServer {
   /** A value that came back at the server, as a repeated request of a vendor's client may make it. */
   cameBack(value: unknown): boolean
   /** The service answered this edit's request with yes, or no. */
-  said(edit: string): { readonly yes: boolean; readonly no: boolean }
+  said(edit: string): Said
   readonly counts: { effects: number; refused: number; replays: number }
 }
 
@@ -61,7 +71,7 @@ export function createWatchedServer(deps: ServerDeps): WatchedServer {
   const lastOf = new Map<string, number>()
   const firstSeen = new Map<string, number>()
   const back = new Set<unknown>()
-  const answers = new Map<string, { yes: boolean; no: boolean }>()
+  const answers = new Map<string, Said>()
   const counts = { effects: 0, refused: 0, replays: 0 }
   const base = { ...options, uuid, now }
   const main = createExchange({ ...base, store: { ...service, importRecords } })
@@ -99,11 +109,13 @@ export function createWatchedServer(deps: ServerDeps): WatchedServer {
 
   function heed(edit: string | null, op: WriteOp, result: WriteResult): void {
     if (edit !== null) {
-      const before = answers.get(edit) ?? { yes: false, no: false }
-      const gone = result.kind === 'missing' && op.kind === 'delete'
+      const before = answers.get(edit) ?? NOTHING_SAID
+      const yes = result.kind === 'written' || (result.kind === 'missing' && op.kind === 'delete')
+      const tells = result.kind === 'written' && options.profile !== 'vendor'
       answers.set(edit, {
-        yes: before.yes || result.kind === 'written' || gone,
-        no: before.no || !(result.kind === 'written' || gone),
+        yes: before.yes || yes,
+        no: before.no || !yes,
+        revision: tells ? result.object.revision : before.revision,
       })
     }
     if (result.kind === 'key_reused') fail('body', `another body came under the key of edit ${edit}`)
@@ -173,7 +185,7 @@ export function createWatchedServer(deps: ServerDeps): WatchedServer {
     made: (tag) => madeBy.get(tag),
     revisionOf: (type, id, field, value) => firstSeen.get(`${type} ${id} ${field} ${JSON.stringify(value)}`),
     cameBack: (value) => back.has(value),
-    said: (edit) => answers.get(edit) ?? { yes: false, no: false },
+    said: (edit) => answers.get(edit) ?? NOTHING_SAID,
     counts,
   }
 }

@@ -67,6 +67,11 @@ interface Tab {
   readonly asks: string[]
 }
 
+/** Whether devices write in this schedule. */
+export function hasWrites(seed: number): boolean {
+  return drawWrites(seeded(seed * 1_000 + 6)) !== null
+}
+
 export async function simulate(seed: number): Promise<Outcome> {
   const stream = (n: number): (() => number) => seeded(seed * 1_000 + n)
   const writes = drawWrites(stream(6))
@@ -178,7 +183,7 @@ export async function simulate(seed: number): Promise<Outcome> {
       at,
       machine,
       underWay: new Map(),
-      ledger: createLedger({ device: at, machine, server: () => server, fail }),
+      ledger: createLedger({ device: at, machine, conflict: writes?.conflict ?? null, server: () => server, fail }),
       user: null,
       offline: false,
     }
@@ -230,6 +235,7 @@ export async function simulate(seed: number): Promise<Outcome> {
     }
     /** A write: what leaves must be on the disk as it leaves (R15). */
     const send: Http = async (request) => {
+      if (!tab.alive) return new Promise(() => {})
       const { ledger, underWay } = device
       const { method, url, body, headers } = request
       const key = headers['Idempotency-Key'] ?? null

@@ -296,6 +296,10 @@ export function createUser(deps: UserDeps): User {
   const refusedAs = ({ problem, op }: EditInfo): 'value' | 'gone' =>
     problem?.code === 'refused' && op !== 'delete' ? 'value' : 'gone'
 
+  /** It names a record that was taken back: as it is it means nothing to the server. */
+  const namesNothing = ({ problem, state }: EditInfo): boolean =>
+    state === 'failed' && problem?.code === 'missing' && problem.status === null
+
   async function act(tab: UserTab): Promise<void> {
     const { edits, conflicts } = tab.store.outbox.snapshot()
     const conflict = one(conflicts)
@@ -303,7 +307,8 @@ export function createUser(deps: UserDeps): User {
     const failed = edits.filter(({ state }) => state === 'failed' || state === 'unknown')
     const edit = chance(0.8) && failed.length > 0 ? one(failed) : one(edits)
     if (edit === undefined) return
-    if (edit.state === 'unknown') {
+    if (namesNothing(edit)) await say(tab, edit, 'edit', { thing_id: null })
+    else if (edit.state === 'unknown') {
       const how =
         chance(0.1) && !underWay(edit.id) && server.made(String(ledger.edit(edit.id)?.value['tag'])) === undefined
           ? 'discard'
@@ -320,7 +325,8 @@ export function createUser(deps: UserDeps): User {
 
   async function tidy(tab: UserTab): Promise<void> {
     for (const edit of tab.store.outbox.snapshot().edits) {
-      if (edit.state === 'unknown') {
+      if (namesNothing(edit)) await say(tab, edit, 'edit', { thing_id: null })
+      else if (edit.state === 'unknown') {
         const how = truth(edit)
         if (how !== null) await say(tab, edit, how)
       } else if (edit.state === 'failed') {
