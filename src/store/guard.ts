@@ -53,20 +53,18 @@ export async function readAsLeader(stores: Stores, database: Database, lease: Le
   return meta
 }
 
-/** What a write of the app reads first: of any tab, but of this generation (R24). */
-export async function readAsApp(stores: Stores, database: Database, device: string): Promise<Meta> {
+/** What a write of the app reads first, from any tab (R24). Null: the data is not what this tab knows (R23). */
+export async function readAsApp(stores: Stores, database: Database, device: string): Promise<Meta | null> {
   const meta = await readMeta(stores)
   checkSchema(meta.identity, database)
-  if (meta.identity.device !== device) throw replaced()
   if (meta.sync?.signedOut === true) throw new SyncError('signed_out', 'Somebody signed out.')
-  return meta
+  return meta.identity.device === device ? meta : null
 }
-
-const replaced = (): SyncError => new SyncError('generation_changed', 'Another tab replaced the stored data.')
 
 function allowed(identity: Identity, database: Database, lease: Lease): Identity {
   checkSchema(identity, database)
-  if (identity.device !== lease.device) throw replaced()
+  if (identity.device !== lease.device)
+    throw new SyncError('generation_changed', 'Another tab replaced the stored data.')
   if (identity.epoch !== lease.epoch) throw new SyncError('fenced', 'Another tab leads now.')
   return identity
 }

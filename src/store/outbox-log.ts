@@ -80,13 +80,11 @@ export function createOutboxLog(deps: OutboxLogDeps): OutboxLog {
             row.catch(() => undefined)
             asked.set(type, id, row)
           }
-          const {
-            log,
-            sync,
-            outbox: meta = NO_OUTBOX,
-          } = await (lease === null
+          const known = await (lease === null
             ? readAsApp(store, database, deps.generation())
             : readAsLeader(store, database, lease))
+          if (known === null) return null
+          const { log, sync, outbox: meta = NO_OUTBOX } = known
           if (meta.version !== edits.meta.version || (log.seen ?? 0) > overlay.head) return null
           const truths = createRecordMap<Truth>()
           const read = async (type: string, id: string): Promise<Truth> => {
