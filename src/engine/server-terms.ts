@@ -15,6 +15,8 @@ export interface ServerTerms {
 
 /** What the vendor allows is 10 (RATE-1). */
 const UNKNOWN_SERVER_RATE = 8
+/** A server may ask for patience, but not for ever: one a minute. */
+const LEAST_RATE = 1 / 60
 const DAY_MS = 86_400_000
 
 export function createServerTerms(
@@ -36,7 +38,8 @@ export function createServerTerms(
     },
     heed(next) {
       announced = next
-      if (options.rate === null && said.rate === undefined && next?.rate !== undefined) rate.set(next.rate)
+      const told = next?.rate ?? -1
+      if (options.rate === null && said.rate === undefined && told >= 0) rate.set(told && Math.max(told, LEAST_RATE))
     },
   }
 }

@@ -179,7 +179,7 @@ const GONE: EditProblem = {
 
 const UNSAYABLE: EditProblem = { code: 'refused', status: null, message: 'No URL can hold this key.', fields: [] }
 
-/** @throws where a URL cannot say it: half a character, or dots that would lead elsewhere. */
+/** @throws where a URL cannot say it, but would name another record: half a character, dots. */
 function segment(key: string): string {
   if (/^\.\.?$/.test(key)) throw new URIError(key)
   return encodeURIComponent(key)
@@ -189,9 +189,12 @@ function requestFor(edit: Edit, value: Row, spec: CollectionSpec, terms: WriteTe
   const { id, op, key, jsonKey, temporary, type } = edit
   const path = `/v2/${spec.path ?? pluralOf(type)}`
   const idempotencyKey = terms.keyMemoryMs === null ? null : id
-  const one = `${path}/${encodeURIComponent(whole(key))}`
-  if (op === 'delete') return { method: 'DELETE', path: one, body: null, idempotencyKey }
-  if (op === 'update') return { method: 'PUT', path: one, body: JSON.stringify({ data: value }), idempotencyKey }
+  if (op !== 'insert') {
+    const one = `${path}/${segment(key)}`
+    return op === 'delete'
+      ? { method: 'DELETE', path: one, body: null, idempotencyKey }
+      : { method: 'PUT', path: one, body: JSON.stringify({ data: value }), idempotencyKey }
+  }
   const given = !temporary || (terms.clientIds && typeof jsonKey === 'string')
   const data: Row = given && spec.keyField !== null ? { ...value, [spec.keyField]: jsonKey } : value
   const { create } = spec
@@ -213,7 +216,7 @@ function requestFor(edit: Edit, value: Row, spec: CollectionSpec, terms: WriteTe
   return { method: 'POST', path: `${path}/upsert?${filter}`, body, idempotencyKey }
 }
 
-/** Half a character cannot be part of an address. */
+/** Half a character cannot be part of an address. Of a key it would make another key. */
 function whole(text: string): string {
   return text.replace(/\p{Cs}/gu, '\ufffd')
 }
