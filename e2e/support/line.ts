@@ -21,8 +21,6 @@ export interface WriteRequest {
 export interface Line {
   /** `held`: requests arrive and nothing comes of them, until it is switched. */
   network: 'on' | 'off' | 'held'
-  /** False: every request has a connection of its own. */
-  reuse: boolean
   /** Asked for every write. */
   fault: ((request: WriteRequest) => Fault | null) | null
 }
@@ -41,7 +39,7 @@ export function createNetwork(service: RequestListener): Network {
   const writes: WriteRequest[] = []
 
   function line(token: string): Line {
-    const known = lines.get(token) ?? { network: 'on', reuse: true, fault: null }
+    const known = lines.get(token) ?? { network: 'on', fault: null }
     lines.set(token, known)
     return known
   }
@@ -53,7 +51,6 @@ export function createNetwork(service: RequestListener): Network {
     while (own.network === 'held' && !request.socket.destroyed)
       await new Promise((resolve) => setTimeout(resolve, HELD_LOOK_MS))
     if (own.network === 'off' || request.socket.destroyed) return request.socket.destroy()
-    response.shouldKeepAlive &&= own.reuse
     if (method === 'GET' || url.startsWith('/v2/sync/')) return service(request, response)
     const write = { token, method, path: url, key: [headers['idempotency-key'] ?? null].flat()[0] ?? null }
     writes.push(write)

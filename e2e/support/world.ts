@@ -30,12 +30,14 @@ export interface World extends Pick<Network, 'line' | 'writes'> {
 
 export interface WorldOptions extends Pick<ServiceOptions, 'profile' | 'validate'> {
   readonly records?: readonly ImportRecord[]
+  /** False: every request has a connection of its own. */
+  readonly reuse?: boolean
   /** Folder of the built page, from `buildPage`. */
   readonly site: string
 }
 
 /** Tokens are `user-device`. */
-export async function openWorld({ records = [], site, ...options }: WorldOptions): Promise<World> {
+export async function openWorld({ records = [], reuse = true, site, ...options }: WorldOptions): Promise<World> {
   const inner = createMemoryStore()
   await inner.importRecords('acme', records)
   const { store, effects } = counted(inner)
@@ -51,7 +53,11 @@ export async function openWorld({ records = [], site, ...options }: WorldOptions
   const network = createNetwork(service)
   const files = serveFolder(site)
   const server = await listen(
-    (request, response) => ((request.url ?? '').startsWith('/v2/') ? network.listener : files)(request, response),
+    (request, response) => {
+      response.shouldKeepAlive &&= reuse
+      const listener = (request.url ?? '').startsWith('/v2/') ? network.listener : files
+      listener(request, response)
+    },
     { port: 0 },
   )
   return {
