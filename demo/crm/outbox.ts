@@ -3,6 +3,7 @@
  * conflicts side by side, then what merely waits.
  */
 import { h, setText } from '../dom.ts'
+import { count } from '../format.ts'
 import { createConflict } from './conflict.ts'
 import type { Deps, ViewPart } from './deps.ts'
 import { createForm, type FieldSpec } from './form.ts'
@@ -22,6 +23,10 @@ import {
   STATE_WORDS,
 } from './words.ts'
 
+/** Of those that wait. */
+const SHOWN = 100
+const TICK_MS = 30_000
+
 const FIELD_KINDS: Readonly<Record<string, NonNullable<FieldSpec['kind']>>> = {
   value: 'money',
   estimated_close_date: 'date',
@@ -36,7 +41,11 @@ export function createOutbox(deps: Deps): ViewPart {
   const { sync, contacts, stages, users, notice } = deps
   const { outbox } = sync
   const naming = createNaming(deps)
-  const drawnOf = new WeakMap<HTMLElement, EditView>()
+  /** What each row says, as text: the list of edits comes anew with every change of one of them. */
+  const drawnOf = new WeakMap<HTMLElement, string>()
+  /** Edits that hold others back. */
+  let blocking: readonly EditView[] = []
+  let frame = 0
 
   const section = (title: string, about: string): { element: HTMLElement; rows: HTMLElement; counter: HTMLElement } => {
     const counter = h('span', { class: 'block-count' })
@@ -63,6 +72,8 @@ export function createOutbox(deps: Deps): ViewPart {
     'Waiting',
     'Safe on this device. They leave in this order as soon as the server can be reached.',
   )
+  const beyond = h('p', { class: 'outbox-about beyond' })
+  waiting.element.append(beyond)
   const empty = h(
     'div',
     { class: 'placeholder' },
@@ -99,12 +110,20 @@ export function createOutbox(deps: Deps): ViewPart {
       idOf: ({ id }) => id,
       create: () => h('li', { class: 'edit' }),
       fill: (item, edit) => {
+        const said = JSON.stringify([edit, whenWords(edit)])
         // An edit being repaired is left alone.
-        if (drawnOf.get(item) === edit || item.querySelector('form') !== null) return naming.refresh(item)
-        drawnOf.set(item, edit)
+        if (drawnOf.get(item) === said || item.querySelector('form') !== null) return naming.refresh(item)
+        drawnOf.set(item, said)
+        const had = item.contains(document.activeElement)
         drawEdit(item, edit)
+        if (had) item.querySelector<HTMLElement>('.edit-actions button')?.focus()
       },
     })
+
+  function whenWords(edit: EditView): string {
+    if (edit.state === 'sending') return 'on its way'
+    return isHeld(edit, blocking) ? 'waits for one above' : ago(edit.at, Date.now())
+  }
 
   function drawEdit(item: HTMLElement, edit: EditView): void {
     const { id, collection, state, problem } = edit
@@ -147,15 +166,7 @@ export function createOutbox(deps: Deps): ViewPart {
         h('span', { class: 'mark', role: 'img', 'data-state': state, 'aria-label': STATE_WORDS[state] ?? state }),
         h('span', { class: 'edit-what' }, editWords(edit)),
         naming.link(edit),
-        h(
-          'time',
-          {},
-          state === 'sending'
-            ? 'on its way'
-            : isHeld(edit, outbox.getSnapshot().edits)
-              ? 'waits for one above'
-              : ago(edit.at, Date.now()),
-        ),
+        h('time', {}, whenWords(edit)),
       ),
       problem === null
         ? ''
@@ -192,6 +203,7 @@ export function createOutbox(deps: Deps): ViewPart {
     const names = new Set([...Object.keys(edit.value), ...problems.keys()])
     const specs = shownFields([...names], (name) => name).map((name): FieldSpec => specOf(edit.collection, name))
     const done = (): void => {
+      drawnOf.delete(item)
       const hadFocus = item.contains(document.activeElement)
       drawEdit(item, edit)
       if (hadFocus) item.querySelector<HTMLElement>('.edit-actions button')?.focus()
@@ -231,16 +243,20 @@ export function createOutbox(deps: Deps): ViewPart {
   })
 
   function draw(): void {
+    cancelAnimationFrame(frame)
+    frame = 0
+    if (element.hidden) return
     const now = outbox.getSnapshot()
     const had = element.contains(document.activeElement)
     const failed = now.edits.filter(({ state }) => state === 'failed')
     const parked = now.edits.filter(({ state }) => state === 'unknown')
     const rest = now.edits.filter(({ state }) => state === 'pending' || state === 'sending')
+    blocking = [...failed, ...parked]
     lists.refused.show(failed)
     lists.unknown.show(parked)
     conflictList.show(now.conflicts)
     // However many wait, the page stays light.
-    lists.waiting.show(rest.slice(0, 200))
+    lists.waiting.show(rest.slice(0, SHOWN))
     for (const [part, many] of [
       [refused, failed.length],
       [unknown, parked.length],
@@ -248,15 +264,22 @@ export function createOutbox(deps: Deps): ViewPart {
       [waiting, rest.length],
     ] as const) {
       part.element.hidden = many === 0
-      setText(part.counter, String(many))
+      setText(part.counter, count(many))
     }
+    beyond.hidden = rest.length <= SHOWN
+    setText(beyond, `and ${count(rest.length - SHOWN)} more`)
     empty.hidden = now.edits.length + now.conflicts.length > 0
     // What was decided is gone, and the focus with it: the next decision gets it.
     if (had && !element.contains(document.activeElement))
       (element.querySelector<HTMLElement>('.edit-actions button') ?? title).focus()
   }
-  outbox.subscribe(draw)
-  contacts.subscribe(draw)
+  /** At most once a frame, however fast edits come and go. */
+  const wake = (): void => {
+    if (frame === 0) frame = requestAnimationFrame(draw)
+  }
+  outbox.subscribe(wake)
+  contacts.subscribe(wake)
+  setInterval(wake, TICK_MS)
   draw()
   return { element, show: draw }
 }

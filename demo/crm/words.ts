@@ -250,7 +250,7 @@ export function badgeOf(outbox: {
 }): { readonly count: number; readonly alarm: boolean; readonly words: string } | null {
   const { pending, failed, conflicts } = outbox
   const parts = [
-    failed > 0 && `${failed} refused`,
+    failed > 0 && `${failed} to decide`,
     conflicts > 0 && `${conflicts} in conflict`,
     pending > 0 && `${pending} not sent`,
   ].filter((part) => part !== false)

@@ -18,7 +18,7 @@ const UNCUT: ReadonlySet<Status['phase']> = new Set(['starting', 'settling', 'st
 function unsent({ outbox: { pending, failed } }: Status): string {
   const parts = [
     pending > 0 && `${count(pending)} ${pending === 1 ? 'edit waits' : 'edits wait'} here`,
-    failed > 0 && `${count(failed)} refused`,
+    failed > 0 && `${count(failed)} to decide`,
   ].filter((part) => part !== false)
   return parts.length === 0 ? '' : `${parts.join(', ')}. `
 }

@@ -79,7 +79,7 @@ test('"in sync" is not said while an edit waits to be sent, and every phase with
     statusWords({ ...idle, phase: 'waiting', retryAt: 0, error }, false, 0),
     statusWords({ ...idle, phase: 'needs-auth', error }, false, 0),
   ])
-    expect(status.detail).toContain('2 edits wait here, 1 refused')
+    expect(status.detail).toContain('2 edits wait here, 1 to decide')
 })
 
 test('a sign-out in another tab is no failure', () => {
