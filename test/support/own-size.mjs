@@ -1,11 +1,12 @@
 /**
  * How much of the packaged worker is our own code (R41): built and minified as it ships, but with the packages left
- * out, then compressed as size-limit does it (gzip, level 9; 1 kB is 1,000 bytes). Fails above the budget.
+ * out, then compressed as size-limit does it (gzip, level 9; 1 kB is 1,000 bytes). Fails above the budget, which
+ * is what reading (25 kB) and writing take together (docs/architecture.md).
  */
 import { gzipSync } from 'node:zlib'
 import { build } from 'vite'
 
-const BUDGET = 25_000
+const BUDGET = 35_200
 
 const [{ output }] = await build({
   configFile: 'vite.worker.config.ts',
