@@ -2,10 +2,15 @@
  * The offline shell: a service worker that keeps the built page, so that a reload without a network shows
  * what IndexedDB holds. It never touches the sync calls or the demo's own endpoints.
  */
+import { cpSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { generateSW } from 'workbox-build'
 
 const site = fileURLToPath(new URL('../dist-demo', import.meta.url))
+
+// Vite keeps the folders of the sources.
+cpSync(`${site}/demo/crm`, `${site}/crm`, { recursive: true })
+rmSync(`${site}/demo`, { recursive: true })
 
 const { count, size, warnings } = await generateSW({
   globDirectory: site,
