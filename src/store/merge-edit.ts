@@ -106,8 +106,11 @@ function moved(base: Row, from: Row, to: Row, deep: ReadonlySet<string>): Row {
   for (const [field, old] of Object.entries(from)) {
     const now = own(base, field)
     const then = own(to, field)
-    if (deep.has(field) && isMap(old) && isMap(now)) define(next, field, moved(now, old, isMap(then) ? then : {}, NONE))
-    else if (isSame(now, old)) define(next, field, then)
+    if (deep.has(field) && isMap(old) && isMap(now)) {
+      const members = moved(now, old, isMap(then) ? then : {}, NONE)
+      // A map that the edit made goes with it: an empty one would look like a change.
+      define(next, field, isMap(then) || Object.keys(members).length > 0 ? members : then)
+    } else if (isSame(now, old)) define(next, field, then)
   }
   return next
 }
