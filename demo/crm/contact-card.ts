@@ -232,6 +232,8 @@ export function createContactCard(deps: Deps): ContactCard {
       (found) => {
         if (shown !== key || contacts.get(key) !== undefined) return
         if (found !== undefined) return router.go('contacts', found.id, 'replace')
+        // A link opened on a new device: it may still come.
+        if (drawn === null && sync.status.getSnapshot().lastSyncedAt === null) return
         if (drawn !== null) notice.say(`${contactName(drawn)} is gone`)
         router.go('contacts', null, 'replace')
       },
