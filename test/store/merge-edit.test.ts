@@ -199,6 +199,11 @@ describe('an edit made upon another', () => {
     expect(rebase(two, { map: { x: 1 } }, {}, clientWins).base).toEqual({ map: { y: 0 } })
   })
 
+  it('leaves nothing of a map that the edit before it had made (R19)', () => {
+    const gone = makeEdit({ op: 'delete', value: {}, base: { a: 1, map: { x: 1 } } })
+    expect(rebase(gone, { map: { x: 1 } }, {}, serverWins).base).toEqual({ a: 1 })
+  })
+
   it('keeps a base that somebody else changed, so that the conflict is seen (R19)', () => {
     const two = makeEdit({ value: { b: 2 }, base: { b: 0 } })
     const moved = rebase(two, { a: 1 }, { a: 1, b: 9 }, clientWins)
