@@ -47,8 +47,10 @@ export interface Scenario {
   readonly contacts: number
   readonly pageSize: number
   readonly options?: Partial<EngineOptions>
+  /** Milliseconds each way; default 5. */
+  readonly delayMs?: number
   /** What happens to the nth request of the act with this path. */
-  readonly fault?: (path: string, nth: number) => 'lost-answer' | 'unavailable' | undefined
+  readonly fault?: (path: string, nth: number) => 'lost-request' | 'lost-answer' | 'unavailable' | undefined
   /** Happens before anybody dies. */
   readonly prepare?: (life: Life) => Promise<void>
   /** Each step of it may be the last. */
@@ -165,6 +167,7 @@ export async function live(scenario: Scenario, death: Death | null): Promise<Out
 
   // The network.
   const machine = createMachine()
+  const { delayMs = 5 } = scenario
   const flights = new Set<{ body: Body; arrived: boolean; late: number }>()
   const items = new Map<string, { type: string; id: string; rev: number; gone: boolean }>()
   const ackedBy = new Map<string, Set<string>>()
@@ -183,11 +186,17 @@ export async function live(scenario: Scenario, death: Death | null): Promise<Out
       noteAcks(request, path)
       const flight = { body, arrived: false, late: 0 }
       flights.add(flight)
-      await base.sleep(5)
+      await base.sleep(delayMs)
       if (flight.late > 0) await base.sleep(flight.late)
       if (!body.alive && death?.underway === 'lost') {
         flights.delete(flight)
         return never
+      }
+      if (fault === 'lost-request') {
+        flights.delete(flight)
+        note(`${request.method} ${path} lost`)
+        if (!body.alive) return never
+        throw new TypeError('network')
       }
       flight.arrived = true
       const headers = new Map(Object.entries(request.headers).map(([name, value]) => [name.toLowerCase(), value]))
@@ -201,7 +210,7 @@ export async function live(scenario: Scenario, death: Death | null): Promise<Out
               body: request.body,
             })
       if (request.method === 'GET' && answer.status === 200) noteItems(answer.body ?? '')
-      await base.sleep(5)
+      await base.sleep(delayMs)
       flights.delete(flight)
       note(`${request.method} ${path} -> ${answer.status}${fault === 'lost-answer' ? ' lost' : ''}`)
       if (!body.alive) return never
@@ -243,7 +252,7 @@ export async function live(scenario: Scenario, death: Death | null): Promise<Out
       schema: schema as Schema,
       http: httpOf(next),
       // Work takes a little time, so that settling measures something and goes on in parts.
-      clock: { ...own, monotonic: () => scheduler.now + scheduler.steps * 0.05 },
+      clock: { ...own, monotonic: () => scheduler.now + scheduler.steps * 0.4 },
       random,
       ...(scenario.options !== undefined && { options: scenario.options }),
     })
@@ -358,7 +367,13 @@ export async function live(scenario: Scenario, death: Death | null): Promise<Out
   /** A new process, no faults: all must come right by itself (L1), and stand on the disk. */
   async function heal(): Promise<void> {
     const { store, engine } = await drive(spawn().ready, 'opening')
+    const { lastSyncedAt } = await drive(store.device.sync(), 'a look')
     await noneMissing(store)
+    await drive(
+      life.when(() => (engine.status.current.lastSyncedAt ?? 0) > (lastSyncedAt ?? 0)),
+      'the first proof',
+    )
+    await allHere(store)
     await drive(engine.now(HEAL_MS), 'the first sync')
     await allHere(store)
     await drive(
