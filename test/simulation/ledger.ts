@@ -182,7 +182,7 @@ export function createLedger({ device, machine, conflict, server, fail }: Ledger
 
   /** A field changed on both sides is decided as the policy says, and reported, when the edit is made ready to leave (R19). */
   function decided(from: Edit, to: Edit, before: ReadonlyMap<string, OutboxRow>): void {
-    if (to.op !== 'update' || to.request?.body == null) return
+    if (to.op !== 'update' || !to.request?.body) return
     const mixed = [...before.values()].some(
       (row) => row.kind === 'edit' && row.id !== to.id && row.type === to.type && row.key === from.key,
     )

@@ -24,11 +24,11 @@ export const PLANTED: readonly PlantedBug[] = [
     seed: 0,
   },
   {
-    name: 'a confirmed edit goes with any page that holds its record',
+    name: 'a confirmed edit is not shown any more, while truth is still what was before it',
     breaks: 'R16, I15',
-    file: 'src/store/edits.ts',
-    find: '(answer.revision === null ? answer.run < run : answer.revision <= rev)',
-    replace: 'answer.run <= run',
+    file: 'src/store/merge-edit.ts',
+    find: "(answer.row !== null || op === 'delete')) return plain(answer.row)",
+    replace: "(answer.row !== null || op === 'delete')) return plain(truth)",
     seed: 0,
   },
   {

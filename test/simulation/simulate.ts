@@ -150,10 +150,16 @@ export async function simulate(seed: number): Promise<Outcome> {
 
   async function serverWrite(): Promise<void> {
     const known = writes === null ? [] : server.records().filter(({ type }) => type !== 'other')
-    const { type, id } =
-      known.length > 0 && work() < 0.7
-        ? known[Math.floor(work() * known.length)]!
-        : { type: 'thing', id: String(1 + Math.floor(work() * (swarm.things + 5))) }
+    const edited = devices
+      .flatMap(({ ledger }) => ledger.edits())
+      .filter(({ type, key }) => server.versions(type, key).length > 0)
+    const among =
+      writes !== null && edited.length > 0 && work() < writes.crowd
+        ? edited.map(({ type, key }) => ({ type, id: key }))
+        : known.length > 0 && work() < 0.7
+          ? known
+          : [{ type: 'thing', id: String(1 + Math.floor(work() * (swarm.things + 5))) }]
+    const { type, id } = among.length === 1 ? among[0]! : among[Math.floor(work() * among.length)]!
     const lot = work()
     if (lot < 0.3 && type === 'thing') await server.write({ kind: 'create', type, id, data: thing(Number(id)) })
     else if (lot < 0.8) {
@@ -283,6 +289,11 @@ export async function simulate(seed: number): Promise<Outcome> {
           server,
           clientWins: writes.conflict === 'client-wins',
           fail,
+        })
+        // What live queries are fed with.
+        store.subscribe((event) => {
+          if (event.kind !== 'changes' || healing) return
+          for (const { type, id, row } of event.changes) if (row) sight.saw(`live ${type} ${id}`, type, id, row)
         })
         tab.app = { store, engine, sight, openedAt: clock.monotonic(), alive: true }
       },

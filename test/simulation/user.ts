@@ -195,6 +195,7 @@ export function createUser(deps: UserDeps): User {
       if (!ledger.held(text)) fail('lost', `device ${device}: a write resolved and "${text}" was never on the disk`)
       if (alone) {
         tab.sight.wrote(`${collection} ${real(collection, key)}`, field, text)
+        tab.sight.wrote(`live ${collection} ${real(collection, key)}`, field, text)
         tab.sight.wrote(`handle ${collection} ${String(key)}`, field, text)
       }
     }
@@ -263,7 +264,8 @@ export function createUser(deps: UserDeps): User {
     const edit = ledger.edit(id)
     const forget = (): void => {
       for (const { sight } of tabs()) {
-        for (const record of new Set([String(key), real(collection, key)])) sight.forget(`${collection} ${record}`)
+        for (const record of new Set([String(key), real(collection, key)]))
+          for (const where of ['', 'live ']) sight.forget(`${where}${collection} ${record}`)
         for (const handle of handles)
           if (handle.type === collection && real(collection, handle.key) === real(collection, key))
             sight.forget(`handle ${collection} ${handle.key}`)

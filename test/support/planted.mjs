@@ -29,7 +29,7 @@ async function load(bug, plant) {
 
 /**
  * Looks for each bug.
- * @param seedsOf the schedules to try for a bug
+ * @param {(bug: import('../simulation/planted.ts').PlantedBug) => Iterable<number>} seedsOf the schedules to try for a bug
  * @returns what was found of each, as it was found
  */
 export async function* hunt(seedsOf, only = '') {

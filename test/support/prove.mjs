@@ -1,7 +1,7 @@
 /**
  * `npm run prove [-- SCHEDULES [KILLS]]`: the full counts, by hand before an issue closes (R42). Runs the simulation with
- * many schedules, all tests with many browser kills, and the size check, and writes what came out, with the commit, to
- * `docs/proof/`.
+ * many schedules, the hunt for planted bugs, all tests with many browser kills, and the size check, and writes what
+ * came out, with the commit, to `docs/proof/`.
  */
 import { execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -17,8 +17,9 @@ const steps = [
     name: `Simulation, ${schedules} schedules`,
     script: 'simulate',
     env: { SCHEDULES: schedules },
-    shows: /^simulation |Tests .*(passed|failed)/,
+    shows: /^(simulation|writes) |Tests .*(passed|failed)/,
   },
+  { name: 'Planted bugs, each looked for in at most 2,000 schedules', script: 'planted', shows: /^(\||planted:)/ },
   {
     name: `All tests, ${kills} browser kills`,
     script: 'test',
