@@ -217,7 +217,7 @@ describe('crash points', () => {
       }
       // oxlint-disable-next-line no-console -- the counts are the evidence
       console.log(
-        `crash points ${totals.points} of ${scenarios.length} scenarios with ${totals.steps} steps, violations ${totals.violations}`,
+        `crash points ${totals.points}, violations ${totals.violations} (${scenarios.length} scenarios, ${totals.steps} steps)`,
       )
       expect(found.slice(0, 20)).toEqual([])
     },
