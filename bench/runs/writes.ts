@@ -7,6 +7,8 @@ const IDLE_ROUNDS = 40
 /** Long enough for an edit to reach the server and come to rest there. */
 const IDLE_GAP_MS = 150
 const BUSY_GAP_MS = 5
+/** Edits that leave interrupt settling, so not without a pause: twenty a second. */
+const SETTLING_GAP_MS = 50
 const SEEN = 40
 
 export async function runWrites(deps: RunDeps): Promise<void> {
@@ -31,7 +33,7 @@ export async function runWrites(deps: RunDeps): Promise<void> {
     await draining
     note('draining', await page.evaluate(() => window.bench.stopWrites()))
     await page.evaluate(() => window.bench.settling())
-    await page.evaluate(([row, gap]) => window.bench.startWrites(row, gap), [row, BUSY_GAP_MS] as const)
+    await page.evaluate(([row, gap]) => window.bench.startWrites(row, gap), [row, SETTLING_GAP_MS] as const)
     await page.evaluate(() => window.bench.settled())
     note('settling', await page.evaluate(() => window.bench.stopWrites()))
     note(
