@@ -97,13 +97,17 @@ export function createLedger({ device, machine, conflict, server, fail }: Ledger
   }
 
   /** A deletion that came down, and of which a later clean session left nothing (R5). */
-  const forgotten = ({ op, type, key }: Edit): boolean => op === 'delete' && storedRow(type, key) === null
+  const forgotten = ({ type, key }: Edit, revision: number | null): boolean =>
+    storedRow(type, key) === null &&
+    server()
+      .versions(type, key)
+      .some(({ rev, data }) => data === null && rev >= (revision ?? 0))
 
   /** Server truth has what the server made of the edit (R16). */
   function caughtUp(edit: Edit): boolean {
     const { type, key, answer } = edit
     const { rev, inLog } = storedRevision(type, key)
-    if (answer === null || forgotten(edit)) return true
+    if (answer === null || forgotten(edit, answer.revision)) return true
     if (answer.revision !== null && rev >= answer.revision) return true
     if ((metaRow<SyncRow>('sync')?.clean ?? 0) > answer.run) return true
     return answer.revision === null && inLog && (metaRow<SessionRow>('session')?.run ?? 0) > answer.run
@@ -121,7 +125,7 @@ export function createLedger({ device, machine, conflict, server, fail }: Ledger
     if (state === 'sending' && yes) {
       counts.confirmed++
       const { rev } = storedRevision(type, aliasOf(type, key))
-      if (revision === null || (rev < revision && !forgotten(edit)))
+      if (revision === null || (rev < revision && !forgotten(edit, revision)))
         fail('early', `device ${device}: edit ${id} went at the answer, before truth of ${type} ${key} had caught up`)
       return
     }

@@ -21,7 +21,7 @@ export const PLANTED: readonly PlantedBug[] = [
     file: 'src/store/push-log.ts',
     find: 'if (revision !== null && rev >= revision)',
     replace: 'if (rev >= 0)',
-    seed: 0,
+    seed: 3,
   },
   {
     name: 'a confirmed edit is not shown any more, while truth is still what was before it',
@@ -29,7 +29,7 @@ export const PLANTED: readonly PlantedBug[] = [
     file: 'src/store/merge-edit.ts',
     find: "(answer.row !== null || op === 'delete')) return plain(answer.row)",
     replace: "(answer.row !== null || op === 'delete')) return plain(truth)",
-    seed: 0,
+    seed: 8,
   },
   {
     name: 'an update joins an edit that has left',
@@ -37,7 +37,7 @@ export const PLANTED: readonly PlantedBug[] = [
     file: 'src/store/outbox.ts',
     find: "if (first.state !== 'queued' || first.group",
     replace: "if (first.state === 'refused' || first.group",
-    seed: 0,
+    seed: 17,
   },
   {
     name: 'a request is made anew when it is sent again',
@@ -45,7 +45,7 @@ export const PLANTED: readonly PlantedBug[] = [
     file: 'src/store/push-log.ts',
     find: 'if (edit.request !== null) {',
     replace: "if (edit.request !== null && edit.op === 'insert') {",
-    seed: 0,
+    seed: 17,
   },
   {
     name: 'a retry has a new Idempotency-Key',
@@ -55,7 +55,7 @@ export const PLANTED: readonly PlantedBug[] = [
     replace: `const request = { ...edit.request, idempotencyKey: edit.request.idempotencyKey && random.uuid() }
               draft.put({ ...edit, request, state: 'sending', epoch: lease.epoch, attempt: edit.attempt + 1 })
               outgoing.push({ id: edit.id, request, again: true })`,
-    seed: 0,
+    seed: 8,
   },
   {
     name: 'a create whose answer was lost is sent again blindly, though the server cannot tell',
@@ -63,7 +63,7 @@ export const PLANTED: readonly PlantedBug[] = [
     file: 'src/store/push-log.ts',
     find: 'return request.idempotencyKey !== null && keyMemoryMs !== null && clock.now() - (firstSentAt ?? 0) < keyMemoryMs',
     replace: 'return firstSentAt !== 0 && keyMemoryMs !== 0',
-    seed: 0,
+    seed: 15,
   },
   {
     name: 'a refused attempt of an edit that may have arrived counts as never sent',
@@ -71,7 +71,7 @@ export const PLANTED: readonly PlantedBug[] = [
     file: 'src/store/push-log.ts',
     find: 'edit.attempt > 1\n',
     replace: 'edit.attempt > 99\n',
-    seed: 0,
+    seed: 114,
   },
   {
     name: 'the state `sending` is in memory only',
@@ -80,7 +80,7 @@ export const PLANTED: readonly PlantedBug[] = [
     find: "for (const row of change.puts) store('outbox').put(row)",
     replace:
       "for (const row of change.puts) if (row.kind !== 'edit' || row.state !== 'sending') store('outbox').put(row)",
-    seed: 0,
+    seed: 3,
   },
   {
     name: 'the outbox is written with relaxed durability',
@@ -88,7 +88,7 @@ export const PLANTED: readonly PlantedBug[] = [
     file: 'src/store/outbox-log.ts',
     find: "native.write('strict'",
     replace: "native.write('relaxed'",
-    seed: 0,
+    seed: 3,
   },
   {
     name: 'a write resolves before its transaction is complete',
@@ -96,7 +96,7 @@ export const PLANTED: readonly PlantedBug[] = [
     file: 'src/store/native.ts',
     find: '        await end\n',
     replace: '',
-    seed: 0,
+    seed: 3,
   },
   {
     name: 'aliases are forgotten at a reload',
@@ -104,7 +104,7 @@ export const PLANTED: readonly PlantedBug[] = [
     file: 'src/store/edits.ts',
     find: "if (row.kind === 'alias') aliasOf.set(row.type, row.from, row)",
     replace: "if (row.kind === 'alias') whole || aliasOf.set(row.type, row.from, row)",
-    seed: 0,
+    seed: 8,
   },
   {
     name: 'references keep the temporary key when the server has named the record',
@@ -112,7 +112,7 @@ export const PLANTED: readonly PlantedBug[] = [
     file: 'src/store/outbox-log.ts',
     find: 'const value = renamed(mine.value, spec, { type, key }, jsonKey)',
     replace: 'const value = mine.value',
-    seed: 0,
+    seed: 11,
   },
   {
     name: 'an edit does not wait for the record it names',
@@ -120,7 +120,7 @@ export const PLANTED: readonly PlantedBug[] = [
     file: 'src/store/edit-order.ts',
     find: '(inserts.get(type, key)?.n ?? Infinity) < edit.n',
     replace: 'inserts.get(type, key) === edit',
-    seed: 0,
+    seed: 15,
   },
   {
     name: 'edits of one record leave side by side',
@@ -128,7 +128,7 @@ export const PLANTED: readonly PlantedBug[] = [
     file: 'src/store/edit-order.ts',
     find: 'waiting.get(type, key) === true ||',
     replace: '',
-    seed: 0,
+    seed: 25,
   },
   {
     name: 'a refused edit is dropped',
@@ -136,7 +136,7 @@ export const PLANTED: readonly PlantedBug[] = [
     file: 'src/store/push-log.ts',
     find: "return draft.put({ ...edit, state: 'refused', attempt: 0, request: null, problem: outcome.problem })",
     replace: 'return draft.remove(edit, false)',
-    seed: 0,
+    seed: 3,
   },
   {
     name: 'a conflict is not reported',
@@ -144,7 +144,7 @@ export const PLANTED: readonly PlantedBug[] = [
     file: 'src/store/push-log.ts',
     find: 'if (report) draft.put(conflictRow(edit, merged, draft))',
     replace: '',
-    seed: 0,
+    seed: 15,
   },
   {
     name: "the server's value is overwritten though the server wins",
@@ -152,7 +152,7 @@ export const PLANTED: readonly PlantedBug[] = [
     file: 'src/store/merge-edit.ts',
     find: "conflict === 'server-wins' ? theirs : ours",
     replace: 'ours',
-    seed: 0,
+    seed: 17,
   },
   {
     name: 'starting anew drops the outbox',
@@ -160,7 +160,7 @@ export const PLANTED: readonly PlantedBug[] = [
     file: 'src/store/device.ts',
     find: 'wipe: (lease) => clear(lease, true, false)',
     replace: 'wipe: (lease) => clear(lease, false, false)',
-    seed: 0,
+    seed: 15,
   },
   {
     name: 'server truth hides an edit that waits',
@@ -168,7 +168,7 @@ export const PLANTED: readonly PlantedBug[] = [
     file: 'src/store/view.ts',
     find: 'row: edited ? edited.row : entry?.row',
     replace: 'row: entry?.row',
-    seed: 0,
+    seed: 15,
   },
 ]
 

@@ -9,6 +9,7 @@ import { createExchange } from '../../src/service/exchange.ts'
 import { createMemoryStore } from '../../src/service/memory.ts'
 import type { ServiceOptions } from '../../src/service/options.ts'
 import type { JsonObject, SyncStore, WriteOp, WriteResult } from '../../src/service/store.ts'
+import { UNHEARD } from '../support/network.ts'
 
 /** The header by which the simulation, and nobody else, knows whose request it is. */
 export const EDIT_HEADER = 'x-edit'
@@ -107,7 +108,7 @@ export function createWatchedServer(deps: ServerDeps): WatchedServer {
     return list
   }
 
-  function heed(edit: string | null, op: WriteOp, result: WriteResult): void {
+  function heed(edit: string | null, op: WriteOp, result: WriteResult, heard: boolean): void {
     if (edit !== null) {
       const before = answers.get(edit) ?? NOTHING_SAID
       const yes = result.kind === 'written' || (result.kind === 'missing' && op.kind === 'delete')
@@ -118,7 +119,8 @@ export function createWatchedServer(deps: ServerDeps): WatchedServer {
         revision: tells ? result.object.revision : before.revision,
       })
     }
-    if (result.kind === 'key_reused') fail('body', `another body came under the key of edit ${edit}`)
+    // The late double of a refused request, which the user has changed meanwhile, does no harm.
+    if (result.kind === 'key_reused' && heard) fail('body', `another body came under the key of edit ${edit}`)
     if (result.kind !== 'written') return void counts.refused++
     const { type, id, revision, data } = result.object
     const before = historyOf(type, id).findLast(({ rev }) => rev < revision)
@@ -158,11 +160,11 @@ export function createWatchedServer(deps: ServerDeps): WatchedServer {
     lastOf.set(place, from.n)
   }
 
-  const watched = (edit: string | null): SyncStore => ({
+  const watched = (edit: string | null, heard: boolean): SyncStore => ({
     ...service,
     async write(writer, op, key, review) {
       const result = await service.write(writer, op, key, review)
-      heed(edit, op, result)
+      heed(edit, op, result, heard)
       return result
     },
   })
@@ -171,10 +173,12 @@ export function createWatchedServer(deps: ServerDeps): WatchedServer {
     store: { ...service, importRecords },
     answer: (request) => {
       const edit = request.headers.get(EDIT_HEADER) ?? null
-      return edit === null ? main(request) : createExchange({ ...base, store: watched(edit) })(request)
+      return edit === null
+        ? main(request)
+        : createExchange({ ...base, store: watched(edit, request.headers.get(UNHEARD) === null) })(request)
     },
     async write(op) {
-      await watched(null).write({ account: 'acme', user: 'bob' }, op)
+      await watched(null, true).write({ account: 'acme', user: 'bob' }, op)
     },
     versions: (type, id) => versions.get(`${type} ${id}`) ?? [],
     records: () =>

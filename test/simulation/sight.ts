@@ -16,6 +16,10 @@ export interface Sight {
   wrote(where: string, field: string, value: unknown): void
   /** The user changed his mind about edits of this record. */
   forget(where: string): void
+  /** The data was replaced. */
+  clear(): void
+  /** How often it was: what was read across that is of neither. */
+  readonly clears: number
 }
 
 interface Shown {
@@ -32,6 +36,7 @@ export function createSight(deps: {
 }): Sight {
   const { name, ledger, server, clientWins, fail } = deps
   const shown = new Map<string, Shown>()
+  let clears = 0
 
   function next(place: string, value: unknown): unknown {
     const before = shown.get(place)
@@ -68,10 +73,18 @@ export function createSight(deps: {
       }
     },
     wrote(where, field, value) {
-      next(`${where} ${field}`, value)
+      // Another policy may have decided otherwise already.
+      if (clientWins) next(`${where} ${field}`, value)
     },
     forget(where) {
       for (const field of DATED) shown.delete(`${where} ${field}`)
+    },
+    clear() {
+      clears++
+      shown.clear()
+    },
+    get clears() {
+      return clears
     },
   }
 }

@@ -141,7 +141,7 @@ export function createUser(deps: UserDeps): User {
     const update: WriteOp = { op: 'update', collection: type, key, value: await patch(tab, type), temporary: false }
     if (lot < 0.8) return [update]
     const other = await target(tab, 'thing')
-    if (other === undefined || String(other) === String(key)) return [update]
+    if (other === undefined || real('thing', other) === real(type, key)) return [update]
     return [
       update,
       { op: 'update', collection: 'thing', key: other, value: await patch(tab, 'thing'), temporary: false },
@@ -220,9 +220,11 @@ export function createUser(deps: UserDeps): User {
 
   async function look(tab: UserTab, ops: readonly WriteOp[] = []): Promise<void> {
     const { store, sight } = tab
+    const { clears } = sight
+    const over = (): boolean => !tab.alive || sight.clears !== clears
     for (const { op, collection, key } of ops) {
       const [row] = await store.get(collection, [String(key)])
-      if (!tab.alive) return
+      if (over()) return
       const id = real(collection, key)
       sight.saw(`${collection} ${id}`, collection, id, row)
       const waits = ledger
@@ -244,7 +246,7 @@ export function createUser(deps: UserDeps): User {
           type,
           mine.map(({ key }) => key),
         )
-        if (!tab.alive) return
+        if (over()) return
         for (const [at, handle] of mine.entries()) {
           const row = rows[at]
           if (row === undefined && mustBe(tab, handle))
@@ -253,7 +255,7 @@ export function createUser(deps: UserDeps): User {
         }
       }
       const rows = await rowsOf(tab, type)
-      if (!tab.alive) return
+      if (over()) return
       for (const { id, row } of rows) sight.saw(`${type} ${id}`, type, id, row)
     }
   }

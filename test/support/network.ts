@@ -44,6 +44,9 @@ export interface NetworkOptions {
   readonly alive?: () => boolean
 }
 
+/** A header that a request has whose answer nobody hears. */
+export const UNHEARD = 'x-unheard'
+
 const never = new Promise<never>(() => {})
 
 export function createNetwork({
@@ -93,7 +96,13 @@ export function createNetwork({
       headers: { get: (name: string) => headers.get(name.toLowerCase()) ?? null },
       body: request.body,
     }
-    if (what.kind === 'twice') void wire.sleep(what.afterMs).then(() => exchange(arrived))
+    if (what.kind === 'twice') {
+      const again = {
+        ...arrived,
+        headers: { get: (name: string) => (name === UNHEARD ? '1' : arrived.headers.get(name)) },
+      }
+      void wire.sleep(what.afterMs).then(() => exchange(again))
+    }
     const answer = await exchange(arrived)
     await travel(request)
     if (what.kind === 'lost-answer') {
