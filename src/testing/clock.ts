@@ -14,7 +14,7 @@ export interface VirtualClock extends Clock {
    */
   until<T>(goal: Promise<T>, withinMs?: number): Promise<T>
   until(goal: () => boolean | Promise<boolean>, withinMs?: number): Promise<void>
-  /** Time stands still from here until the answer is called. */
+  /** Time stands still from here until the answer is called, or for 3 real seconds. */
   hold(): () => void
 }
 
@@ -24,11 +24,12 @@ interface Timer {
 }
 
 const HOUR = 3_600_000
-/** Real milliseconds without anybody waiting for time, after which nothing more is expected. */
-const PATIENCE = 5_000
+/** Real milliseconds after which nothing more is expected to happen without time passing. */
+const PATIENCE = 3_000
 
 // Those of the platform, also while a test has replaced them by its own.
 const { setTimeout: later } = globalThis
+const elapsed = performance.now.bind(performance)
 
 /** @param start the wall clock's time at the beginning, milliseconds since 1970 */
 export function createVirtualClock(start = Date.UTC(2026, 0, 1)): VirtualClock {
@@ -91,27 +92,29 @@ export function createVirtualClock(start = Date.UTC(2026, 0, 1)): VirtualClock {
       }
       if (typeof goal !== 'function') goal.then(settle, settle)
       const reached = typeof goal === 'function' ? goal : () => settled
-      let idleSince = performance.now()
+      let idleSince: number | null = null
       while (!(await reached())) {
         await rest(() => held > 0)
         if (await reached()) break
         const timer = next()
         if (timer === undefined) {
-          if (performance.now() - idleSince > PATIENCE) throw new Error('Nothing is left that waits for time to pass.')
+          idleSince ??= elapsed()
+          if (elapsed() - idleSince > PATIENCE) throw new Error('Nothing is left that waits for time to pass.')
           continue
         }
         if (timer.at > end) throw new Error(`Not within ${withinMs} ms of virtual time.`)
         wake(timer)
-        idleSince = performance.now()
+        idleSince = null
       }
       return (typeof goal === 'function' ? undefined : await goal) as never
     },
   }
 }
 
-/** Waits until nothing was held over two turns of the real event loop. */
+/** Waits until nothing was held over two turns of the real event loop, or whoever holds time must be waiting for it. */
 async function rest(busy: () => boolean): Promise<void> {
-  for (let quiet = 0; quiet < 2;) {
+  const since = elapsed()
+  for (let quiet = 0; quiet < 2 && elapsed() - since < PATIENCE;) {
     await new Promise<void>((resolve) => void later(resolve, 1))
     quiet = busy() ? 0 : quiet + 1
   }

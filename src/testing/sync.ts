@@ -59,7 +59,7 @@ export function createTestSync<const C extends Collections>(options: TestSyncOpt
     }
     return Object.assign(page, { terminate }) as unknown as Worker
   }
-  return createClient<C>(
+  const sync = createClient<C>(
     {
       name: 'test',
       account: null,
@@ -71,6 +71,11 @@ export function createTestSync<const C extends Collections>(options: TestSyncOpt
     },
     { clock, page: pageOn(network), base: 'http://app.test/', canRun: true },
   )
+  if ('hold' in clock) {
+    const release = clock.hold()
+    sync.ready.then(release, release)
+  }
+  return sync
 }
 
 /** A visible page that hears when the network comes and goes. */
