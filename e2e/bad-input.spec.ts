@@ -187,9 +187,9 @@ test.describe('the worker', () => {
     expect([outcome.error, outcome.ready, outcome.calls]).toEqual([null, null, [null, null, null]])
   })
 
-  test('crashes under way: worker_crashed, and no call hangs', async ({ page }) => {
+  test('crashes under way: worker_crashed, no call hangs, and another is about to start', async ({ page }) => {
     const { phase, error, calls } = await attempt(page, { worker: '/worker-that-crashes.js' })
-    expect([phase, error?.code]).toEqual(['stopped', 'worker_crashed'])
+    expect([phase, error?.code]).toEqual(['waiting', 'worker_crashed'])
     expect(error?.message).toContain('a crash under way')
     expect(calls).toContain('worker_crashed')
   })

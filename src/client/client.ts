@@ -4,17 +4,18 @@
  * settles: each has a deadline and is rejected when the worker ends (I20).
  */
 import { sleep, type Sleeper } from '../clock.ts'
-import { SyncError } from '../errors.ts'
+import { fromPlain, SyncError, type PlainError } from '../errors.ts'
 import { silentLog } from '../log.ts'
 import type { Collections } from '../schema.ts'
 import { NOTHING_KNOWN, type Facts, type Followed, type Status, type ToPage, type ToWorker } from '../worker/api.ts'
 import type { EditHandle, Sync, SyncControl, SyncOptions, Transaction } from './api.ts'
 import { createAttendance } from './audience.ts'
 import { createCollection } from './collection.ts'
-import { connect, spawnPackaged, type Connection } from './connect.ts'
+import { spawnPackaged, type Connection } from './connect.ts'
 import { createEdits, waiting } from './edits.ts'
 import { openRequest } from './options.ts'
 import { currentPage, followPage, type Page } from './page.ts'
+import { connectLasting } from './restart.ts'
 import { createValueStore } from './store.ts'
 import { createStreams } from './streams.ts'
 import { createTokenDesk } from './token.ts'
@@ -64,10 +65,14 @@ export function createClient<const C extends Collections>(
   const post = (message: ToWorker): void => connection.post(message)
   const streams = createStreams(post)
   const desk = createTokenDesk(token, post)
+  const followed = new Set<Followed>()
+  /** The device before a restart, until the new worker has said which it is now. */
+  let before: string | null = null
+  const again = typeof worker === 'function'
   const connection: Connection = canRun
-    ? connect({ spawn: typeof worker === 'function' ? worker : () => worker, request, clock, receive, ended })
+    ? connectLasting({ spawn: again ? worker : () => worker, again, request, clock, receive, restarting, ended })
     : nowhere()
-  const leavePage = canRun && page !== null ? followPage(page, post) : null
+  let leavePage = attend()
 
   const link = { ...connection, openStream: streams.open, clock }
   const edits = createEdits(connection.call, outbox)
@@ -114,9 +119,19 @@ export function createClient<const C extends Collections>(
     return Object.fromEntries(calls.map((call) => [call, one(call)]))
   }
 
+  function attend() {
+    return canRun && page !== null ? followPage(page, post) : null
+  }
+
   function receive(message: ToPage): void {
+    const trouble = errorOf(message.kind === 'status' ? message.value : message)
+    // After a sign-out a new database is the last thing anybody wants.
+    if (trouble?.code === 'storage_closed' && errorOf(status.getSnapshot())?.code !== 'signed_out')
+      return connection.lose(fromPlain(trouble))
     switch (message.kind) {
       case 'status':
+        status.set(message.value)
+        return foundAgain(message.value)
       case 'history':
       case 'quarantine':
       case 'outbox':
@@ -131,9 +146,35 @@ export function createClient<const C extends Collections>(
         return log(message.level, message.event, message.fields)
       case 'hello':
         return
+      case 'persist':
+        // Only a page may ask. Whatever the answer is, the worker sees it.
+        return void page?.persist?.().then(
+          () => post({ kind: 'page', event: 'persisted' }),
+          () => undefined,
+        )
       default:
         return streams.deliver(message)
     }
+  }
+
+  function restarting(error: SyncError, ms: number): void {
+    const last = status.getSnapshot()
+    before ??= last.deviceId
+    desk.cancelAll()
+    leavePage?.()
+    leavePage = attend()
+    streams.again()
+    for (const what of followed) post({ kind: 'follow', what, on: true })
+    status.set({ ...endOf(last, error), phase: 'waiting', retryAt: Date.now() + ms } as Status)
+  }
+
+  /** The new worker has opened storage: what was is there, or it is another database (F32). */
+  function foundAgain({ deviceId }: Status): void {
+    if (before === null || deviceId === null) return
+    const rebuilt = deviceId !== before
+    before = null
+    if (rebuilt) log('error', 'storage.rebuilt', {})
+    edits.findAgain(rebuilt)
   }
 
   function ended(error: SyncError): void {
@@ -148,22 +189,28 @@ export function createClient<const C extends Collections>(
   }
 
   function following(what: Followed) {
-    const follow = (on: boolean) => () => post({ kind: 'follow', what, on })
+    const follow = (on: boolean) => () => {
+      followed[on ? 'add' : 'delete'](what)
+      post({ kind: 'follow', what, on })
+    }
     return createAttendance(clock, follow(true), follow(false))
   }
 }
 
 type Shown<K extends Followed> = ReturnType<SyncControl[K]['getSnapshot']>
 
+function errorOf(from: object): PlainError | undefined {
+  return (from as { error?: PlainError }).error
+}
+
 /** The last facts, under the phase that fits the end. */
-function endOf(last: Status, error: SyncError): Status {
+function endOf(last: Status, { code, message }: SyncError): Status {
   const {
     error: _error,
     progress: _progress,
     retryAt: _retryAt,
     ...facts
   } = last as Facts & Partial<Record<'error' | 'progress' | 'retryAt', unknown>>
-  const { code, message } = error
   if (code === 'closed') return { ...facts, phase: 'closed' }
   return { ...facts, phase: code.startsWith('storage_') ? 'storage-problem' : 'stopped', error: { code, message } }
 }
@@ -174,5 +221,12 @@ function nowhere(): Connection {
     Promise.reject(new SyncError('storage_unavailable', 'Tidegate runs in browsers only.'))
   const opened = refuse()
   opened.catch(() => undefined)
-  return { opened, call: refuse, guard: refuse, post: () => undefined, close: async () => undefined }
+  return {
+    opened,
+    call: refuse,
+    guard: refuse,
+    post: () => undefined,
+    lose: () => undefined,
+    close: async () => undefined,
+  }
 }

@@ -31,11 +31,15 @@ export interface Connection {
   /** `work` raced against deadline, signal and the worker's end, for answers that come another way. */
   guard<T>(what: string, work: Promise<T>, options?: CallOptions): Promise<T>
   post(message: ToWorker): void
+  /** Ends the worker, which is of no use any more, for this reason. */
+  lose(error: SyncError): void
   close(): Promise<void>
 }
 
 export interface ConnectDeps {
   readonly spawn: () => Worker
+  /** Before the worker is started. */
+  readonly after?: Promise<void> | undefined
   readonly request: OpenRequest
   readonly clock: Sleeper
   readonly receive: (message: ToPage) => void
@@ -50,7 +54,7 @@ export function spawnPackaged(): Worker {
 
 const pinned = new Set<Remote<WorkerApi> | undefined>()
 
-export function connect({ spawn, request, clock, receive, ended }: ConnectDeps): Connection {
+export function connect({ spawn, after, request, clock, receive, ended }: ConnectDeps): Connection {
   const waiting = new Set<(error: SyncError) => void>()
   const handshake = new AbortController()
   const { port1: port, port2: theirs } = new MessageChannel()
@@ -63,6 +67,8 @@ export function connect({ spawn, request, clock, receive, ended }: ConnectDeps):
     handshake.abort()
     if (end === null) receive(data)
   }
+  // Not every browser tells of a worker that was ended from outside in another way.
+  port.addEventListener('close', () => fail())
   const opened = open()
   // Whoever wants to know asks `ready` or `status`; nobody has to.
   opened.catch(() => undefined)
@@ -80,10 +86,13 @@ export function connect({ spawn, request, clock, receive, ended }: ConnectDeps):
     post(message) {
       if (end === null) port.postMessage(message)
     },
+    lose: finish,
     close: () => (closing ??= close()),
   }
 
   async function open(): Promise<void> {
+    if (after !== undefined) await after
+    if (end !== null) throw end
     try {
       worker = spawn()
       // A worker that cannot be loaded fires a bare event without a message.
@@ -138,7 +147,7 @@ export function connect({ spawn, request, clock, receive, ended }: ConnectDeps):
   function fail(detail = ''): SyncError {
     return finish(
       handshake.signal.aborted
-        ? new SyncError('worker_crashed', `The worker ended; reload the page. ${detail}`)
+        ? new SyncError('worker_crashed', `The worker ended; reload the page if it does not come back. ${detail}`)
         : new SyncError(
             'worker_failed',
             `The worker did not start: check its URL, the page's CSP (worker-src 'self') and that its file does not throw. ${detail}`,

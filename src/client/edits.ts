@@ -12,6 +12,8 @@ export interface Edits {
   handle(edit: EditInfo): EditHandle
   /** News from the worker, which may come before the handle. */
   take(news: readonly EditWord[]): void
+  /** Another worker knows nothing of what this page follows. `lost`: the outbox may have gone with the database. */
+  findAgain(lost: boolean): void
 }
 
 interface Known {
@@ -45,14 +47,23 @@ export function createEdits(call: Connection['call'], store: Store<OutboxSnapsho
     }
   }
 
+  function take(news: readonly EditWord[]): void {
+    for (const [id, state, key] of news) {
+      const edit = known.get(id)
+      if (edit === undefined) known.set(id, { state, key })
+      else if (isOver(Object.assign(edit, { state, key }))) known.delete(id)
+    }
+  }
+
   return {
     handle,
-    take(news) {
-      for (const [id, state, key] of news) {
-        const edit = known.get(id)
-        if (edit === undefined) known.set(id, { state, key })
-        else if (isOver(Object.assign(edit, { state, key }))) known.delete(id)
-      }
+    take,
+    findAgain(lost) {
+      for (const [id, { key }] of known)
+        ask('find', id).then(
+          (found) => take([found ? [id, found.state, found.key] : [id, lost ? 'discarded' : 'synced', key]]),
+          () => undefined,
+        )
     },
     outbox: {
       ...store,

@@ -8,11 +8,14 @@ export interface Page {
   readonly window: EventTarget
   /** What the browser believes; it is only a hint. */
   readonly onLine: () => boolean
+  /** Asks the browser to keep this origin's data; some ask the user. */
+  readonly persist?: () => Promise<unknown>
 }
 
 /** The page this code runs in; null in a worker or on a server. */
 export function currentPage(): Page | null {
-  return 'document' in globalThis ? { document, window, onLine: () => navigator.onLine } : null
+  if (!('document' in globalThis)) return null
+  return { document, window, onLine: () => navigator.onLine, persist: async () => navigator.storage?.persist?.() }
 }
 
 /** Tells the worker what happens to the page; returns the way to stop. */

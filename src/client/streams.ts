@@ -22,31 +22,38 @@ export type OpenStream = (mode: StreamMode, query: Query, sink: StreamSink) => (
 export interface Streams {
   readonly open: OpenStream
   deliver(message: StreamMessage): void
+  /** Asks another worker for every stream anew: the first that it sends of each voids what was sent before. */
+  again(): void
   /** Ends every stream, also those opened later. */
   fail(error: SyncError): void
 }
 
 export function createStreams(post: (message: ToWorker) => void): Streams {
-  const sinks = new Map<number, StreamSink>()
+  const sinks = new Map<number, { readonly sink: StreamSink; readonly ask: () => void }>()
   let opened = 0
   let ended: SyncError | null = null
 
   return {
     open(mode, query, sink) {
       const stream = ++opened
-      sinks.set(stream, sink)
+      const ask = (): void => post({ kind: 'open-stream', stream, mode, query })
+      sinks.set(stream, { sink, ask })
       if (ended !== null) queueMicrotask(failAll)
-      post({ kind: 'open-stream', stream, mode, query })
+      ask()
       return () => {
         if (sinks.delete(stream)) post({ kind: 'close-stream', stream })
       }
     },
 
     deliver(message) {
-      const sink = sinks.get(message.stream)
+      const sink = sinks.get(message.stream)?.sink
       if (message.kind !== 'failed') return sink?.[message.kind]?.(message as never)
       sinks.delete(message.stream)
       sink?.failed(fromPlain(message.error))
+    },
+
+    again() {
+      for (const { ask } of sinks.values()) ask()
     },
 
     fail(error) {
@@ -56,7 +63,7 @@ export function createStreams(post: (message: ToWorker) => void): Streams {
   }
 
   function failAll(): void {
-    for (const sink of sinks.values()) if (ended !== null) sink.failed(ended)
+    for (const { sink } of sinks.values()) if (ended !== null) sink.failed(ended)
     sinks.clear()
   }
 }

@@ -29,7 +29,10 @@ export function createTokenDesk(token: TokenCallback, post: (message: ToWorker) 
       const controller = new AbortController()
       running.set(request, controller)
       const reply = await obtain({ reason, signal: controller.signal })
-      if (running.delete(request)) post({ ...reply, request })
+      // Another worker counts its requests from the beginning.
+      if (running.get(request) !== controller) return
+      running.delete(request)
+      post({ ...reply, request })
     },
     cancel,
     cancelAll: () => [...running.keys()].forEach(cancel),

@@ -3,7 +3,7 @@
  * no DOM, no Dexie, no Comlink: everything variable is a dependency, so the whole engine runs in the simulation.
  */
 import type { Clock, Random } from '../clock.ts'
-import { toPlain } from '../errors.ts'
+import { toPlain, type PlainError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { readCapabilities, type Capabilities } from '../protocol/capabilities.ts'
 import type { Lease, Store } from '../store/store.ts'
@@ -42,7 +42,11 @@ export interface EngineDeps {
   readonly random: Random
   readonly log: Log
   readonly storageInfo: () => Promise<StorageInfo>
+  /** Called when this device has its data for the first time: from then on it is worth keeping. */
+  readonly persist?: (() => void) | undefined
 }
+
+export type PageEvent = 'visible' | 'hidden' | 'online' | 'offline' | 'persisted'
 
 export interface Engine {
   readonly status: Pick<StatusBoard, 'current' | 'subscribe'>
@@ -56,8 +60,10 @@ export interface Engine {
   edited(): void
   /** Ends syncing in all tabs and removes the data (R28). @throws SyncError `unsent_edits` */
   logout(ifUnsent: IfUnsent): Promise<void>
+  /** A sign-out took the database away: nothing is sent any more. */
+  leave(): Promise<void>
   /** What the page learns about itself: only decides when to try. */
-  pageEvent(event: 'visible' | 'hidden' | 'online' | 'offline'): void
+  pageEvent(event: PageEvent): void
   close(): Promise<void>
 }
 
@@ -65,6 +71,8 @@ const DEFAULT_TIMEOUTS: Timeouts = { headers: 30_000, total: 120_000 }
 const FIRST_COUNT_MS = 1_000
 /** Pages not yet stored are shown at most so often. */
 const SHOW_MS = 100
+/** Usage and quota are asked for at most so often. */
+const MEASURE_MS = 10_000
 
 export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
   const { store, clock, random, log, channel, locks } = deps
@@ -86,6 +94,9 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
   let online = true
   let visible = true
   let progress: ProgressMeter | null = null
+  /** This device has never had all of its data. */
+  let fresh = false
+  let measured = -Infinity
 
   const endpoint = createEndpoint({
     http: deps.http,
@@ -131,6 +142,7 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
     },
     onCommit: () => {
       showDrain()
+      measure()
       tell('log')
     },
     edits: { terms: server.writes, failed: new Set(), onPushed: () => tell('log') },
@@ -146,6 +158,15 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
   function showRun(): void {
     tell('sync')
     proof.look()
+    measure()
+    if (!fresh || board.current.lastSyncedAt === null) return
+    fresh = false
+    deps.persist?.()
+  }
+  function measure(wait = MEASURE_MS): void {
+    if (clock.monotonic() < measured + wait) return
+    measured = clock.monotonic()
+    void board.refreshStorage().catch(() => undefined)
   }
   let acks = (): number => 0
   let shown = 0
@@ -170,7 +191,11 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
     board,
     life: life.signal,
     leads: () => lease !== null,
-    onLook: proof.look,
+    onLook: () => {
+      proof.look()
+      measure()
+    },
+    onLost: lost,
     onSignedOut: () => void leaving.leave(),
   })
 
@@ -228,16 +253,20 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
 
   const stopStore = store.subscribe((event) => {
     if (event.kind === 'outbox') board.refreshLogs()
-    if (event.kind === 'closed' && !leaving.left) {
-      board.setPhase({ phase: 'stopped', error: toPlain(event.error) })
-      life.abort()
-    }
+    if (event.kind === 'closed') lost(toPlain(event.error))
     if (event.kind === 'reset')
       void board
         .refresh()
         .then(board.recount)
         .catch(() => undefined)
   })
+
+  /** Nothing works any more, unless this engine has ended before: where storage is gone, the page starts another worker. */
+  function lost(error: PlainError): void {
+    if (life.signal.aborted) return
+    board.setPhase({ phase: 'stopped', error })
+    life.abort()
+  }
 
   const leading = holdLeadership(
     {
@@ -254,6 +283,7 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
       try {
         // A session left over is drained without a start that would announce it again.
         const known = await store.device.sync().catch(() => null)
+        fresh = known?.lastSyncedAt === null
         server.heed(readCapabilities(known?.capabilities ?? null))
         return await loop.lead(held, signal)
       } finally {
@@ -261,11 +291,9 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
         board.setFacts({ role: 'follower' })
       }
     },
-  ).catch((error: unknown) => {
-    if (!life.signal.aborted) board.setPhase({ phase: 'stopped', error: toPlain(error) })
-  })
+  ).catch((error: unknown) => lost(toPlain(error)))
   const following = forever(() => visible).catch(() => undefined)
-  void board.refreshStorage().catch(() => undefined)
+  measure()
   // Counting is slow on large tables; the app's first queries go first.
   void clock
     .sleep(FIRST_COUNT_MS, life.signal)
@@ -304,8 +332,10 @@ export function createEngine(deps: EngineDeps, options: EngineOptions): Engine {
       tell('edited')
       push()
     },
+    leave: leaving.leave,
     logout: leaving.logout,
     pageEvent(event) {
+      if (event === 'persisted') return measure(0)
       if (event === 'online' || event === 'offline') online = event === 'online'
       else visible = event === 'visible'
       if (event === 'visible') look()

@@ -11,6 +11,9 @@ export interface StorageInfo {
   readonly quota: number | null
 }
 
+/** Share of the quota above which room is short. */
+const LOW = 0.8
+
 export interface StatusBoard {
   readonly current: Status
   readonly phase: Phase
@@ -74,7 +77,9 @@ export function createStatusBoard(store: Store, storageInfo: () => Promise<Stora
       set({ records: { settled, unsettled: store.counts().records } })
     },
     async refreshStorage() {
-      set({ storage: await storageInfo() })
+      const info = await storageInfo()
+      const { usage, quota } = info
+      set({ storage: { ...info, low: (usage ?? 0) > (quota ?? Infinity) * LOW } })
     },
     refreshLogs: () => set(logs()),
     subscribe(listener) {

@@ -3,7 +3,7 @@
  * the leader is doing. Hints and page events only decide when it looks; it looks every few seconds anyway.
  */
 import type { Clock } from '../clock.ts'
-import { toPlain } from '../errors.ts'
+import { toPlain, type PlainError } from '../errors.ts'
 import type { Log } from '../log.ts'
 import type { SessionFacts, Store } from '../store/store.ts'
 import { oneAtATime } from '../waiting.ts'
@@ -28,6 +28,8 @@ interface FollowDeps {
   /** A run may have ended. */
   readonly onLook: () => void
   readonly onSignedOut: () => void
+  /** The database is gone, and nobody has said so. */
+  readonly onLost: (error: PlainError) => void
 }
 
 const FOLLOW_MS = 5_000
@@ -60,7 +62,11 @@ export function createFollowing(deps: FollowDeps): Following {
 
   const looking = oneAtATime(async () => {
     if (!life.aborted)
-      await lookAround().catch((error: unknown) => deps.log('info', 'follow.failed', { code: toPlain(error).code }))
+      await lookAround().catch((error: unknown) => {
+        const plain = toPlain(error)
+        deps.log('info', 'follow.failed', { code: plain.code })
+        if (plain.code === 'storage_closed') deps.onLost(plain)
+      })
   })
 
   function look(): void {

@@ -96,7 +96,6 @@ export function createLeaderLoop(deps: LoopDeps): LeaderLoop {
     } finally {
       cut.abort()
       await board.refresh().catch(() => undefined)
-      void board.refreshStorage().catch(() => undefined)
       deps.onRunEnd()
     }
   }

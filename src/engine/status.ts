@@ -53,7 +53,13 @@ export interface Facts {
   readonly inbox: { readonly pages: number; readonly records: number }
   /** Local edits that wait or are on their way, edits that wait for the user, and conflicts not yet seen. */
   readonly outbox: { readonly pending: number; readonly failed: number; readonly conflicts: number }
-  readonly storage: { readonly mode: StorageMode; readonly usage: number | null; readonly quota: number | null }
+  readonly storage: {
+    readonly mode: StorageMode
+    readonly usage: number | null
+    readonly quota: number | null
+    /** More than four fifths of the quota are used: time to say so, before nothing can be stored any more. */
+    readonly low: boolean
+  }
 }
 
 export type Status = Facts & Phase
@@ -71,7 +77,7 @@ export const NOTHING_KNOWN: Facts = {
   records: { settled: 0, unsettled: 0 },
   inbox: { pages: 0, records: 0 },
   outbox: { pending: 0, failed: 0, conflicts: 0 },
-  storage: { mode: 'best-effort', usage: null, quota: null },
+  storage: { mode: 'best-effort', usage: null, quota: null, low: false },
 }
 
 /** One past session, as kept in the history. */

@@ -14,6 +14,7 @@ import {
   type InboxRow,
   type MetaRow,
   type QuarantineRow,
+  type SyncRow,
   type Tombstone,
   type TypeAndId,
 } from './rows.ts'
@@ -42,6 +43,8 @@ export interface Database {
 export interface StorageDeps {
   readonly indexedDB: IDBFactory | undefined
   readonly IDBKeyRange: typeof IDBKeyRange | undefined
+  /** Called before `onClose` where the data went by a sign-out (R28). */
+  readonly onSignedOut?: (() => void) | undefined
 }
 
 /** Stores that every database has. The outbox is written by local edits and cleared by a wipe. */
@@ -85,12 +88,15 @@ export async function openDatabase(
     .stores(stores)
     .upgrade((tx) => upgrade(tx, specs, { version: schema.version, hash }))
   dexie.on('versionchange', () => {
+    // What was asked before closing is answered.
+    const sync = native.read(['meta'], (store) => result<SyncRow | undefined>(store('meta').get('sync')))
     dexie.close()
-    onClose()
+    void sync.then((row) => row?.signedOut === true && deps.onSignedOut?.()).then(onClose, onClose)
     // Dexie's own handler would write to the console.
     return false
   })
   dexie.on('close', onClose)
+  const native = createNative(dexie)
   try {
     await dexie.open()
   } catch (error) {
@@ -99,7 +105,7 @@ export async function openDatabase(
   }
   return {
     dexie,
-    native: createNative(dexie),
+    native,
     meta: dexie.table('meta'),
     inbox: dexie.table('inbox'),
     acks: dexie.table('acks'),

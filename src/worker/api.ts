@@ -2,6 +2,7 @@
  * What crosses between page and worker: types only. Control calls go through Comlink (`WorkerApi`);
  * rows, status and token requests go over one MessagePort (`ToPage`, `ToWorker`, R39).
  */
+import type { PageEvent } from '../engine/engine.ts'
 import type { IfUnsent } from '../engine/leave.ts'
 import type { Ceiling } from '../engine/settle.ts'
 import type { Facts, QuarantinedItem, SessionRecord, Status, StorageMode } from '../engine/status.ts'
@@ -20,7 +21,7 @@ export type { Capabilities, Ceiling, Facts, QuarantinedItem, SessionRecord, Stat
 export { NOTHING_KNOWN } from '../engine/status.ts'
 
 /** Page and worker must come from the same build line (checked by the handshake). */
-export const WIRE_VERSION = 3
+export const WIRE_VERSION = 4
 
 export interface OpenRequest {
   readonly wire: number
@@ -92,6 +93,8 @@ export type ToPage =
   | { readonly kind: 'edits'; readonly edits: readonly EditWord[] }
   | { readonly kind: 'token'; readonly request: number; readonly reason: TokenReason }
   | { readonly kind: 'token-cancel'; readonly request: number }
+  /** The first session proved clean: the page may ask the browser to keep the data. */
+  | { readonly kind: 'persist' }
   | { readonly kind: 'log'; readonly level: LogLevel; readonly event: string; readonly fields: LogFields | undefined }
   /** `reset` says that rows delivered earlier are void: the stream begins anew. `removed` applies before `rows`. */
   | {
@@ -124,4 +127,4 @@ export type ToWorker =
   | { readonly kind: 'follow'; readonly what: Followed; readonly on: boolean }
   | { readonly kind: 'token'; readonly request: number; readonly token: string }
   | { readonly kind: 'token-failed'; readonly request: number; readonly message: string }
-  | { readonly kind: 'page'; readonly event: 'visible' | 'hidden' | 'online' | 'offline' }
+  | { readonly kind: 'page'; readonly event: PageEvent }

@@ -63,6 +63,7 @@ export function createHost(deps: HostDeps): WorkerApi {
     const scanned = new Set<string>()
     const store = await openStore(name, schema, {
       ...deps,
+      onSignedOut: () => void engine.leave(),
       onScan: (collection, field) => {
         const key = `${collection}.${field}`
         if (!scanned.has(key)) log('info', 'query.scan', { collection, field })
@@ -70,8 +71,15 @@ export function createHost(deps: HostDeps): WorkerApi {
       },
     })
     const tokens = createTokenDesk(send)
-    const engine = createEngine(
-      { ...deps, store, log, token: tokens.ask, channel: deps.createChannel(name) },
+    const engine: Engine = createEngine(
+      {
+        ...deps,
+        store,
+        log,
+        token: tokens.ask,
+        channel: deps.createChannel(name),
+        persist: () => send({ kind: 'persist' }),
+      },
       { ...request, lockName: name },
     )
     const reports = createReports({ store, clock: deps.clock, status: engine.status, send })

@@ -58,7 +58,7 @@ const draining: Status = {
   records: { settled: 10, unsettled: 3 },
   inbox: { pages: 1, records: 3 },
   outbox: { pending: 0, failed: 0, conflicts: 0 },
-  storage: { mode: 'persistent', usage: 1, quota: 2 },
+  storage: { mode: 'persistent', usage: 1, quota: 2, low: false },
   phase: 'draining',
   progress: { done: 1, estimate: 2, fraction: 0.5, rate: 1, etaMs: 1 },
 }
@@ -68,7 +68,7 @@ describe('createSync (R38)', () => {
     const { fake, sync } = setUp({ options: { rate: 5, timeouts: {}, ceiling: {}, capabilities: { nudge: false } } })
     await sync.ready
     expect(fake.request()).toMatchObject({
-      wire: 3,
+      wire: 4,
       name: 'world',
       account: 'ann',
       endpoint: 'https://app.test/sync',
@@ -222,7 +222,9 @@ describe('status, history and quarantine', () => {
   })
 
   it('status keeps the last facts and says why when the worker dies, and live queries say so too (I20)', async () => {
-    const { fake, sync } = setUp()
+    // One that is handed over ready-made cannot be started again.
+    const fake = createFakeWorker()
+    const { sync } = setUp({ options: { worker: fake.worker } })
     await sync.ready
     const live = sync.city.live()
     live.subscribe(() => undefined)

@@ -15,7 +15,7 @@ const facts = {
   records: { settled: 0, unsettled: 0 },
   inbox: { pages: 0, records: 0 },
   outbox: { pending: 0, failed: 0, conflicts: 0 },
-  storage: { mode: 'best-effort', usage: null, quota: null },
+  storage: { mode: 'best-effort', usage: null, quota: null, low: false },
 } as const
 
 const error = { code: 'endpoint_unreachable', message: 'No answer.' } as const

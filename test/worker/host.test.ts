@@ -115,7 +115,7 @@ describe('opening', () => {
     expect(messages[1]).toMatchObject({ kind: 'status', value: { phase: expect.any(String) as string } })
     expect(await api.count({ collection: 'contact', where: {} })).toEqual({ ok: true, value: 0 })
     await vi.waitFor(() =>
-      expect(of('status').at(-1)?.value.storage).toEqual({ mode: 'persistent', usage: 5, quota: 50 }),
+      expect(of('status').at(-1)?.value.storage).toEqual({ mode: 'persistent', usage: 5, quota: 50, low: false }),
     )
   })
 
