@@ -67,7 +67,10 @@ interface Tab {
   readonly asks: string[]
 }
 
-/** Whether devices write in this schedule. */
+/**
+ * Whether devices write in this schedule.
+ * @public to `test/support/planted.mjs`
+ */
 export function hasWrites(seed: number): boolean {
   return drawWrites(seeded(seed * 1_000 + 6)) !== null
 }
