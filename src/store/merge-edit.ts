@@ -37,7 +37,8 @@ export function mergeEdit(edit: Edit, truth: Row | null, spec: CollectionSpec): 
   const fields: FieldConflict[] = []
 
   function decide(name: string, base: unknown, ours: unknown, theirs: unknown): unknown {
-    if (isSame(base, theirs) || isSame(ours, theirs)) return ours
+    // What has left will be so, or comes again.
+    if (edit.request !== null || isSame(base, theirs) || isSame(ours, theirs)) return ours
     const chosen = choose(edit, spec, name, base, ours, theirs)
     const kept = isSame(chosen, ours) ? 'ours' : isSame(chosen, theirs) ? 'theirs' : 'other'
     fields.push({ field: name, base, ours, theirs, kept })
@@ -60,10 +61,11 @@ export function mergeEdit(edit: Edit, truth: Row | null, spec: CollectionSpec): 
   return { row, value: Object.keys(send).length === 0 ? null : send, fields, deleted: null }
 }
 
-function mergeDelete({ base, value, state }: Edit, truth: Row | null, spec: CollectionSpec): Merged {
+function mergeDelete({ base, value, state, request }: Edit, truth: Row | null, spec: CollectionSpec): Merged {
   // The server keeps it, so it is shown again.
   if (state === 'refused') return { row: truth, value, fields: [], deleted: null }
   if (truth === null) return { row: null, value: null, fields: [], deleted: null }
+  if (request !== null) return { row: null, value, fields: [], deleted: null }
   const names = [...new Set([...Object.keys(base), ...Object.keys(truth)])]
   const kept = spec.conflict === 'server-wins' ? 'theirs' : 'ours'
   const fields = names.flatMap((field): FieldConflict[] => {
