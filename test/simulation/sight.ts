@@ -53,19 +53,8 @@ export function createSight(deps: {
   const waits = (field: string, value: unknown): boolean =>
     ledger.edits().some((edit) => edit.state !== 'confirmed' && !edit.parked && edit.value[field] === value)
 
-  /** The server deleted what an insert without an answer had made: until that comes, the insert is shown as it is. */
-  const unborn = (type: string, id: string, field: string, value: unknown): boolean =>
-    server.versions(type, id).at(-1)?.data === null &&
-    ledger
-      .edits()
-      .some(
-        (edit) =>
-          edit.op === 'insert' &&
-          edit.type === type &&
-          edit.key === id &&
-          edit.state !== 'confirmed' &&
-          edit.value[field] === value,
-      )
+  /** Once deleted and made anew, a record is another: what an edit that waits makes of it may be what it was before. */
+  const another = (type: string, id: string): boolean => server.versions(type, id).some(({ data }) => data === null)
 
   return {
     saw(where, type, id, row) {
@@ -76,7 +65,7 @@ export function createSight(deps: {
         const place = `${where} ${field}`
         const back = shown.get(place)?.past.has(value) === true
         const before = next(place, value)
-        if (before === value || server.cameBack(value) || unborn(type, id, field, value)) continue
+        if (before === value || server.cameBack(value) || another(type, id)) continue
         const what = `${name} shows ${type} ${id} with ${field} "${value}" after "${String(before)}"`
         if (back) fail('flash', `${what}, which it had shown before`)
         const [then, now] = [before, value].map((one) => server.revisionOf(type, id, field, one))
