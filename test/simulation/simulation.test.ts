@@ -21,7 +21,7 @@ it.runIf(only !== undefined)('replays one seed', { timeout: 600_000 }, async () 
 
 it.runIf(only === undefined)(
   'promises 1 to 6, 10, I2, I11 to I15: devices converge under drops, kills and late acks; local edits take effect once, in order, and none is lost',
-  { timeout: 600_000 },
+  { timeout: Math.max(600_000, count * 1_000) },
   async () => {
     const totals = { schedules: 0, steps: 0, kills: 0, requests: 0, withLanes: 0 }
     const writing: Record<string, number> = { schedules: 0 }
