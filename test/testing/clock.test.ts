@@ -53,11 +53,13 @@ describe('a virtual clock', () => {
 
   it('stands still while it is held', async () => {
     const clock = createVirtualClock()
-    const release = clock.hold()
+    clock.hold()()
+    const [first, release] = [clock.hold(), clock.hold()]
+    first()
+    first()
     const asleep = clock.advance(100)
     await new Promise((resolve) => setTimeout(resolve, 30))
     expect(clock.monotonic()).toBe(0)
-    release()
     release()
     await asleep
     expect(clock.monotonic()).toBe(100)

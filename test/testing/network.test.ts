@@ -194,6 +194,9 @@ describe('random faults', () => {
     expect(fates(1, calls)).toEqual(fates(1, calls))
     expect(fates(1, calls.toSorted())).toEqual(fates(1, calls))
     expect(fates(2, calls)).not.toEqual(fates(1, calls))
+    const of = (call: Call): unknown[] =>
+      Object.entries(fates(1, calls)).flatMap(([name, fate]) => (name.startsWith(call) ? [fate === 'null'] : []))
+    expect(of('ack')).not.toEqual(of('write'))
   })
 
   it('meet the share that was asked for, with faults of every kind', () => {

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { Sync, SyncControl } from '../../src/client/api.ts'
 import { collection, defineSchema, type Collections, type Schema } from '../../src/schema.ts'
 import { createVirtualClock, type VirtualClock } from '../../src/testing/clock.ts'
+import { holdingTime } from '../../src/testing/device.ts'
 import { fault, type Fault } from '../../src/testing/fault.ts'
 import type { Call } from '../../src/testing/network.ts'
 import { randomFaults } from '../../src/testing/plan.ts'
@@ -45,6 +46,7 @@ async function inVirtualTime(
   }
 }
 
+const realTime = (ms: number): Promise<unknown> => new Promise((resolve) => setTimeout(resolve, ms))
 const A_DAY = 24 * 3_600_000
 
 describe('a test client', () => {
@@ -168,6 +170,48 @@ describe('a test client', () => {
 })
 
 describe('a test client in virtual time', () => {
+  it('loses none to real work: opening, the disk, the service', async () => {
+    const { digest } = crypto.subtle
+    vi.spyOn(crypto.subtle, 'digest').mockImplementationOnce(async (...args) => {
+      await realTime(40)
+      return digest.apply(crypto.subtle, args)
+    })
+    const validate = (): Promise<[]> => realTime(40).then(() => [])
+    await inVirtualTime({ validate }, async (clock, server, tab) => {
+      const sync = tab(schema, server)
+      await clock.until(sync.contact.count())
+      expect(clock.monotonic()).toBe(0)
+      await clock.until(sync.now())
+      const before = clock.monotonic()
+      const edit = await sync.contact.update(1, { name: 'Ann' })
+      await clock.until(edit.synced())
+      expect(clock.monotonic() - before).toBeLessThan(1_000)
+      server.network.offline()
+      const hold = vi.spyOn(clock, 'hold')
+      await sync.contact.update(1, { name: 'Ann B.' })
+      expect(hold).toHaveBeenCalled()
+    })
+
+    const clock = createVirtualClock()
+    const disk = holdingTime(new IDBFactory(), clock)
+    const opening = disk.open('any')
+    opening.addEventListener('upgradeneeded', () => void opening.result.createObjectStore('rows'))
+    const passing = clock.advance(100)
+    await new Promise((resolve) => opening.addEventListener('success', resolve))
+    const transaction = opening.result.transaction('rows')
+    const over = new Promise((resolve) => transaction.addEventListener('complete', resolve))
+    const until = performance.now() + 40
+    const again = (): void => {
+      expect(clock.monotonic()).toBe(0)
+      if (performance.now() < until) transaction.objectStore('rows').count().addEventListener('success', again)
+    }
+    again()
+    await over
+    await passing
+    expect(clock.monotonic()).toBe(100)
+    opening.result.close()
+  })
+
   const faults: ReadonlyArray<readonly [string, Fault]> = [
     ['drop-request', fault.dropRequest()],
     ['drop-answer', fault.dropAnswer()],
@@ -222,6 +266,7 @@ describe('a test client in virtual time', () => {
       })
       const states = await clock.until(Promise.all(edits.map((edit) => edit.synced({ timeout: A_DAY }))), A_DAY)
       expect(states).toEqual(['synced', 'synced', 'synced'])
+      expect(server.network.log.some((entry) => entry.fault !== null)).toBe(true)
       server.network.heal()
       await clock.until(sync.now({ timeout: A_DAY }))
       const all = await server.records('contact')
