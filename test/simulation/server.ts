@@ -140,8 +140,8 @@ export function createWatchedServer(deps: ServerDeps): WatchedServer {
     const times = (effects.get(edit) ?? 0) + 1
     effects.set(edit, times)
     note(`effect of ${edit} on ${type} ${id}`)
-    // A vendor's server cannot tell a repeated change from a new one.
-    if (times > 1 && (options.profile !== 'vendor' || (before === null && op.kind !== 'delete')))
+    // A vendor's server cannot tell a repeated change from a new one; of its records each bears its mark.
+    if (times > 1 && options.profile !== 'vendor')
       fail('double', `edit ${edit} took effect ${times} times on ${type} ${id}`)
     const tag = data?.['tag']
     if (before === null && typeof tag === 'string') {
