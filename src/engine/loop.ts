@@ -147,6 +147,8 @@ export function createLeaderLoop(deps: LoopDeps): LeaderLoop {
             status: plain.status ?? null,
           })
           if (recovery === 'lead-anew') return endOf(plain)
+          // Nothing to wait for, and no way to find out what changed.
+          if (plain.code === 'storage_closed') throw error
           try {
             await recover(plain, recovery, ++failures, lease, signal)
           } catch (second) {

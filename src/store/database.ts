@@ -87,16 +87,19 @@ export async function openDatabase(
     .version(schema.version)
     .stores(stores)
     .upgrade((tx) => upgrade(tx, specs, { version: schema.version, hash }))
-  dexie.on('versionchange', () => {
-    // What was asked before closing is answered.
-    const sync = native.read(['meta'], (store) => result<SyncRow | undefined>(store('meta').get('sync')))
-    dexie.close()
-    void sync.then((row) => row?.signedOut === true && deps.onSignedOut?.()).then(onClose, onClose)
+  const native = createNative(dexie)
+  dexie.on('versionchange', ({ newVersion }) => {
+    const close = (): void => dexie.close()
+    if (newVersion !== null) close()
+    else
+      void native
+        .read(['meta'], (store) => result<SyncRow | undefined>(store('meta').get('sync')))
+        .then((sync) => sync?.signedOut === true && deps.onSignedOut?.())
+        .then(close, close)
     // Dexie's own handler would write to the console.
     return false
   })
   dexie.on('close', onClose)
-  const native = createNative(dexie)
   try {
     await dexie.open()
   } catch (error) {

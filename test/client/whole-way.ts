@@ -14,7 +14,7 @@ import { createMemoryStore } from '../../src/service/memory.ts'
 import type { ServiceOptions } from '../../src/service/options.ts'
 import { createHost, exposeHost } from '../../src/worker/host.ts'
 import { packagedSchema } from '../../src/worker/schema-of.ts'
-import { createMachine } from '../support/device.ts'
+import { createMachine, trackTransactions } from '../support/device.ts'
 import { createNetwork, type Fault } from '../support/network.ts'
 import { createWorkerLike } from './fake-worker.ts'
 
@@ -23,6 +23,7 @@ const ends: Array<() => unknown> = []
 /** For `afterEach`. */
 export async function endAll(): Promise<void> {
   for (const end of ends.splice(0).reverse()) await end()
+  vi.unstubAllGlobals()
 }
 
 export interface World<C extends Collections> {
@@ -32,6 +33,15 @@ export interface World<C extends Collections> {
   write(op: Parameters<ReturnType<typeof createMemoryStore>['write']>[1]): Promise<unknown>
   /** Requests that were answered, as `METHOD path -> status`. */
   readonly log: readonly string[]
+  /** Every worker that was started, oldest first: the ways in which it can fail. */
+  readonly workers: ReadonlyArray<{
+    /** Dies as a worker dies: what is not complete rolls back, its lock goes to the next. */
+    crash(): void
+    /** From now on it hears no hints of other tabs. */
+    deafen(): void
+  }>
+  /** Somebody deletes the database, as the browser's tools do. */
+  deleteDatabase(): Promise<void>
   /** What happens to requests from now on. */
   fault: (method: string, path: string) => Fault['kind']
 }
@@ -64,41 +74,20 @@ export async function createWorld<C extends Collections>(
     fault: ({ method, url }) => ({ kind: world.fault(method, new URL(url).pathname) }) as Fault,
   })
 
+  const workers: Array<World<C>['workers'][number]> = []
   const world: World<C> = {
     log,
     fault: () => 'none',
     write: (op) => service.write({ account: 'acme', user: 'ann' }, op),
+    workers,
+    async deleteDatabase() {
+      for (const { name } of (await indexedDB?.databases()) ?? [])
+        await new Promise((resolve) => {
+          const request = indexedDB?.deleteDatabase(name ?? '')
+          request?.addEventListener('success', resolve)
+        })
+    },
     start() {
-      const { port1: page, port2: inside } = new MessageChannel()
-      const host = createHost({
-        schemaOf: packagedSchema,
-        http,
-        clock: systemClock,
-        random: systemRandom,
-        locks: machine.locks.for({}),
-        createChannel: () => {
-          const own = { listener: (_hint: Hint): void => undefined }
-          channels.add(own)
-          return {
-            post: (hint) => {
-              for (const other of channels) if (other !== own) setTimeout(() => other.listener(hint), 1)
-            },
-            onHint: (listener) => void (own.listener = listener),
-            close: () => void channels.delete(own),
-          }
-        },
-        storageInfo: async () => ({ mode: 'best-effort', usage: null, quota: null }),
-        indexedDB: indexedDB ?? undefined,
-        IDBKeyRange,
-      })
-      exposeHost(host, inside)
-      const { worker } = createWorkerLike(page, () => {
-        page.close()
-        inside.close()
-      })
-      vi.stubGlobal('Worker', function Worker() {
-        return worker
-      })
       const sync = createClient(
         {
           schema,
@@ -111,10 +100,60 @@ export async function createWorld<C extends Collections>(
         },
         { clock: systemClock, page: null, base: 'http://app.test/', canRun: true },
       )
-      vi.unstubAllGlobals()
       ends.push(() => sync.close())
       return sync
     },
   }
+  vi.stubGlobal('Worker', function Worker() {
+    return spawn()
+  })
   return world
+
+  function spawn(): Worker {
+    const { port1: page, port2: inside } = new MessageChannel()
+    const owner = {}
+    const own = { listener: (_hint: Hint): void => undefined }
+    const tracked = indexedDB === null ? null : trackTransactions(indexedDB)
+    let alive = true
+    const host = createHost({
+      schemaOf: packagedSchema,
+      http: (request) => (alive ? http(request) : new Promise<never>(() => undefined)),
+      clock: systemClock,
+      random: systemRandom,
+      locks: machine.locks.for(owner),
+      createChannel: () => {
+        channels.add(own)
+        return {
+          post: (hint) => {
+            for (const other of channels) if (other !== own) setTimeout(() => other.listener(hint), 1)
+          },
+          onHint: (listener) => void (own.listener = listener),
+          close: () => void channels.delete(own),
+        }
+      },
+      storageInfo: async () => ({ mode: 'best-effort', usage: null, quota: null }),
+      indexedDB: tracked?.factory,
+      IDBKeyRange,
+    })
+    exposeHost(host, inside)
+    const { worker, fire } = createWorkerLike(page, () => {
+      page.close()
+      inside.close()
+      die()
+    })
+    const die = (): void => {
+      alive = false
+      tracked?.crash()
+      channels.delete(own)
+      machine.locks.release(owner)
+    }
+    workers.push({
+      crash() {
+        die()
+        fire('error', 'killed by the test')
+      },
+      deafen: () => void channels.delete(own),
+    })
+    return worker
+  }
 }

@@ -360,6 +360,57 @@ describe('the token', () => {
   })
 })
 
+describe('keeping the data', () => {
+  const now = (api: Client['api']): Promise<unknown> => api.now(10_000)
+
+  it('is proposed once, after the first clean session of a device, not before and not at later starts (R41)', async () => {
+    const { http } = await serviceOf(3)
+    let reachable = false
+    const disk = {
+      indexedDB: new IDBFactory(),
+      http: ((request) => (reachable ? http(request) : Promise.resolve(reply(503)))) as Http,
+    }
+    const first = start(disk)
+    await first.open()
+    await vi.waitFor(() => expect(first.of('status').at(-1)?.value.phase).toBe('waiting'))
+    expect(first.of('persist')).toEqual([])
+    reachable = true
+    first.send({ kind: 'page', event: 'online' })
+    await now(first.api)
+    await now(first.api)
+    await vi.waitFor(() => expect(first.of('persist')).toHaveLength(1))
+    await first.api.close()
+    const second = start(disk)
+    await second.open()
+    await now(second.api)
+    await now(second.api)
+    expect([first.of('persist').length, second.of('persist')]).toEqual([1, []])
+  })
+
+  it('shows in the status as soon as the page has the word of the browser (R41)', async () => {
+    let mode: 'best-effort' | 'persistent' = 'best-effort'
+    const { open, of, send } = start({ storageInfo: async () => ({ mode, usage: null, quota: null }) })
+    await open()
+    await vi.waitFor(() => expect(of('status').at(-1)?.value).toMatchObject({ phase: 'idle' }))
+    mode = 'persistent'
+    send({ kind: 'page', event: 'persisted' })
+    await vi.waitFor(() => expect(of('status').at(-1)?.value.storage.mode).toBe('persistent'))
+  })
+
+  it.each([
+    [80, 100, false],
+    [81, 100, true],
+    [81, null, false],
+    [null, 100, false],
+  ])('of %s bytes of %s used, low is %s: a warning before the disk is full (F31)', async (usage, quota, low) => {
+    const { open, of } = start({ storageInfo: async () => ({ mode: 'best-effort', usage, quota }) })
+    await open()
+    await vi.waitFor(() =>
+      expect(of('status').at(-1)?.value).toMatchObject({ phase: 'idle', storage: { usage, quota, low } }),
+    )
+  })
+})
+
 async function dump(factory: IDBFactory): Promise<Record<string, unknown[]>> {
   const [info] = await factory.databases()
   const db = await new Promise<IDBDatabase>((resolve) => {
