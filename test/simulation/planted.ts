@@ -145,7 +145,7 @@ export const PLANTED: readonly PlantedBug[] = [
     file: 'src/store/push-log.ts',
     find: 'if (report) draft.put(conflictRow(edit, merged, draft))',
     replace: '',
-    seed: 16,
+    seed: 17,
   },
   {
     name: "the server's value is overwritten though the server wins",

@@ -9,10 +9,11 @@ import { createExchange } from '../../src/service/exchange.ts'
 import { createMemoryStore } from '../../src/service/memory.ts'
 import type { ServiceOptions } from '../../src/service/options.ts'
 import type { JsonObject, SyncStore, WriteOp, WriteResult } from '../../src/service/store.ts'
-import { UNHEARD } from '../support/network.ts'
 
 /** The header by which the simulation, and nobody else, knows whose request it is. */
 export const EDIT_HEADER = 'x-edit'
+/** The number of a request: one that comes again is a double whose answer nobody hears. */
+export const NUMBER_HEADER = 'x-number'
 
 export interface Version {
   readonly rev: number
@@ -72,6 +73,7 @@ export function createWatchedServer(deps: ServerDeps): WatchedServer {
   const lastOf = new Map<string, number>()
   const firstSeen = new Map<string, number>()
   const back = new Set<unknown>()
+  const numbers = new Set<string>()
   const answers = new Map<string, Said>()
   const counts = { effects: 0, refused: 0, replays: 0 }
   const base = { ...options, uuid, now }
@@ -173,9 +175,11 @@ export function createWatchedServer(deps: ServerDeps): WatchedServer {
     store: { ...service, importRecords },
     answer: (request) => {
       const edit = request.headers.get(EDIT_HEADER) ?? null
-      return edit === null
-        ? main(request)
-        : createExchange({ ...base, store: watched(edit, request.headers.get(UNHEARD) === null) })(request)
+      if (edit === null) return main(request)
+      const number = request.headers.get(NUMBER_HEADER) ?? ''
+      const heard = !numbers.has(number)
+      numbers.add(number)
+      return createExchange({ ...base, store: watched(edit, heard) })(request)
     },
     async write(op) {
       await watched(null, true).write({ account: 'acme', user: 'bob' }, op)

@@ -15,7 +15,7 @@ import { createMachine, startProcess, type Machine, type Process } from '../supp
 import { createScheduler, seeded, seededRandom, virtualClock } from '../support/virtual-time.ts'
 import { createLedger, type Ledger } from './ledger.ts'
 import { schemaFor } from './schema.ts'
-import { createWatchedServer, EDIT_HEADER } from './server.ts'
+import { createWatchedServer, EDIT_HEADER, NUMBER_HEADER } from './server.ts'
 import { createSight } from './sight.ts'
 import { drawSwarm, drawWrites, smaller } from './swarm.ts'
 import { createUser, type User, type UserTab } from './user.ts'
@@ -101,6 +101,7 @@ export async function simulate(seed: number): Promise<Outcome> {
   let healing = false
   let kills = 0
   let requests = 0
+  let numbered = 0
   let lanes = 0
   let token = 1
   let violation: string | null = null
@@ -264,7 +265,10 @@ export async function simulate(seed: number): Promise<Outcome> {
       underWay.set(id, (underWay.get(id) ?? 0) + 1)
       strike(tab)
       try {
-        const response = await network.http({ ...request, headers: { ...headers, [EDIT_HEADER]: id } })
+        const response = await network.http({
+          ...request,
+          headers: { ...headers, [EDIT_HEADER]: id, [NUMBER_HEADER]: String(++numbered) },
+        })
         strike(tab)
         return response
       } finally {
