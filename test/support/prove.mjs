@@ -1,6 +1,6 @@
 /**
  * `npm run prove [-- SCHEDULES [KILLS]]`: the full counts, by hand before an issue closes (R42). Runs the simulation with
- * many schedules, the hunt for planted bugs, all tests with many browser kills, and the size check, and writes what
+ * many schedules, the hunt for planted bugs, crash points, byte cuts and hostile answers in full, all tests with many browser kills, and the size check, and writes what
  * came out, with the commit, to `docs/proof/`.
  */
 import { execFileSync, spawn } from 'node:child_process'
@@ -15,18 +15,27 @@ if (git('status', '--porcelain') !== '') console.warn('The work tree has changes
 const steps = [
   {
     name: `Simulation, ${schedules} schedules`,
-    script: 'simulate',
-    env: { SCHEDULES: schedules },
-    shows: /^(simulation|writes) |Tests .*(passed|failed)/,
+    command: ['node', 'test/support/simulate-many.mjs', schedules],
+    shows: /^(simulation|writes) |schedules a second|SEED=/,
   },
-  { name: 'Planted bugs, each looked for in at most 2,000 schedules', script: 'planted', shows: /^(\||planted:)/ },
+  {
+    name: 'Planted bugs, each looked for in at most 2,000 schedules',
+    command: ['npm', 'run', 'planted'],
+    shows: /^(\||planted:)/,
+  },
+  {
+    name: 'Crash points, byte cuts, hostile answers, all of them',
+    command: ['npx', 'vitest', 'run', 'test/scenarios'],
+    env: { FULL: '1' },
+    shows: /^(crash points|bytes cut|hostile cases)|Tests .*(passed|failed)/,
+  },
   {
     name: `All tests, ${kills} browser kills`,
-    script: 'test',
-    env: { KILLS: kills },
+    command: ['npm', 'test'],
+    env: { KILLS: kills, WRITE_KILLS: kills },
     shows: /^kills |^\d+ passed, \d+ failed$/,
   },
-  { name: 'Sizes', script: 'size', shows: /gzip|Size:|Size limit:/ },
+  { name: 'Sizes', command: ['npm', 'run', 'size'], shows: /gzip|Size:|Size limit:/ },
 ]
 
 const report = [
@@ -35,8 +44,8 @@ const report = [
   `${new Date().toISOString().slice(0, 10)}, Node ${process.version}, ${platform()} ${arch()}, ${cpus().length} cores`,
 ]
 let failed = false
-for (const { name, script, env = {}, shows } of steps) {
-  const { code, seconds, lines } = await run(script, env)
+for (const { name, command, env = {}, shows } of steps) {
+  const { code, seconds, lines } = await run(command, env)
   failed ||= code !== 0
   report.push('', `## ${name}: ${code === 0 ? 'passed' : 'FAILED'}, ${seconds} s`, '', '```')
   report.push(...lines.filter((line) => shows.test(line)).map((line) => line.trim()), '```')
@@ -46,10 +55,10 @@ writeFileSync(`docs/proof/${commit}.md`, report.join('\n') + '\n')
 console.log(`\nWritten to docs/proof/${commit}.md`)
 process.exitCode = failed ? 1 : 0
 
-function run(script, extra) {
+function run([program, ...args], extra) {
   const started = Date.now()
   const env = { ...process.env, ...extra, NO_COLOR: '1' }
-  const child = spawn('npm', ['run', script], {
+  const child = spawn(program, args, {
     env,
     shell: process.platform === 'win32',
     stdio: ['ignore', 'pipe', 'inherit'],
