@@ -68,7 +68,8 @@ export function createStrip(status: Store<Status>, offline: OfflineSwitch): void
     )
     setText(facts.settled, count(now.records.settled))
     setText(facts.acks, count(now.pendingAcks))
-    setText(facts.storage, now.storage.usage === null ? '–' : bytes(now.storage.usage))
+    const { usage, low } = now.storage
+    setText(facts.storage, usage === null ? '–' : `${bytes(usage)}${low ? ', nearly full' : ''}`)
     facts.storage.title = `${now.storage.mode}${now.storage.quota === null ? '' : `, up to ${bytes(now.storage.quota)}`}`
     const { stuck, unreadable, quarantined } = now
     trouble.hidden = stuck + unreadable + quarantined === 0

@@ -1,5 +1,5 @@
 /** A status as a sentence: what is happening, and what it means for the visitor. */
-import type { Status } from '../../src/index.ts'
+import type { PlainError, Status } from '../../src/index.ts'
 import { count, duration, percent, time } from '../format.ts'
 
 export interface Words {
@@ -21,6 +21,37 @@ function unsent({ outbox: { pending, failed } }: Status): string {
     failed > 0 && `${count(failed)} to decide`,
   ].filter((part) => part !== false)
   return parts.length === 0 ? '' : `${parts.join(', ')}. `
+}
+
+/** What lies aside or cannot be taken, and how much room is left: said beside whatever else is going on. */
+function asides({ stuck, unreadable, quarantined, storage: { low } }: Status): string {
+  const parts = [
+    quarantined > 0 && `${count(quarantined)} set aside because they cannot be shown`,
+    stuck + unreadable > 0 && `${count(stuck + unreadable)} stuck at the server`,
+    low && 'Storage is nearly full: free some space on this device',
+  ].filter((part) => part !== false)
+  return parts.map((part) => `. ${part}`).join('')
+}
+
+/** Failures that pass by themselves, as far as a visitor can tell them apart. */
+function waitingFor({ code }: PlainError): readonly [phase: string, why: string] {
+  switch (code) {
+    // The demo's server gives a token to anybody who reaches it.
+    case 'endpoint_unreachable':
+    case 'token_failed':
+      return ['No connection', '']
+    case 'rate_limited':
+      return ['Slowing down', 'The server asks for a pause. ']
+    case 'page_too_large':
+      return ['Stuck', 'The server sends something too large to take. ']
+    case 'worker_crashed':
+    case 'worker_failed':
+      return ['Restarting', 'The sync worker ended and is started again. ']
+    case 'storage_closed':
+      return ['Restarting', 'The browser closed the local database, and it is opened again. ']
+    default:
+      return ['Interrupted', '']
+  }
 }
 
 /**
@@ -58,17 +89,16 @@ export function statusWords(status: Status, cut: boolean, now: number): Words {
         mood: 'good',
       }
     case 'idle':
-      return { phase: 'In sync', detail: unsent(status) + since(status).replace('In sync as', 'As'), mood: 'good' }
+      return {
+        phase: 'In sync',
+        detail: unsent(status) + since(status).replace('In sync as', 'As') + asides(status),
+        mood: 'good',
+      }
     case 'waiting': {
       const seconds = Math.max(0, Math.ceil((status.retryAt - now) / 1000))
-      // The demo's server gives a token to anybody who reaches it.
-      const unreachable = status.error.code === 'endpoint_unreachable' || status.error.code === 'token_failed'
+      const [phase, why] = waitingFor(status.error)
       const again = seconds === 0 ? 'Trying again' : `Trying again in ${duration(seconds * 1000)}`
-      return {
-        phase: unreachable ? 'No connection' : 'Interrupted',
-        detail: `${again}. ${unsent(status)}${since(status)}`,
-        mood: 'calm',
-      }
+      return { phase, detail: `${why}${again}. ${unsent(status)}${since(status)}`, mood: 'calm' }
     }
     case 'offline':
       return { phase: 'Offline', detail: `${unsent(status)}${since(status)}. All of it works`, mood: 'calm' }
@@ -81,8 +111,16 @@ export function statusWords(status: Status, cut: boolean, now: number): Words {
         mood: 'bad',
       }
     case 'storage-problem':
+      if (status.error.code === 'storage_full')
+        return {
+          phase: 'Storage full',
+          detail: `Free some space on this device: sync goes on by itself then. ${unsent(status)}What is here can be read`,
+          mood: 'bad',
+        }
       return { phase: 'Storage trouble', detail: status.error.message, mood: 'bad' }
     case 'stopped':
+      if (status.error.code === 'worker_crashed')
+        return { phase: 'Failed', detail: 'The sync worker ended again and again. Reload the page', mood: 'bad' }
       if (status.error.code === 'signed_out')
         return { phase: 'Signed out', detail: 'The data was removed from this device', mood: 'calm' }
       return { phase: 'Stopped', detail: status.error.message, mood: 'bad' }

@@ -1,7 +1,7 @@
 /** What the demo's status strip says. */
 import { expect, test } from 'vitest'
 import { statusWords } from '../../demo/strip/words.ts'
-import type { Status } from '../../src/index.ts'
+import type { PlainError, Status } from '../../src/index.ts'
 
 const facts = {
   deviceId: 'd',
@@ -88,4 +88,42 @@ test('a sign-out in another tab is no failure', () => {
     phase: 'Signed out',
     mood: 'calm',
   })
+})
+
+test('each trouble that passes has its own words, and each counts down', () => {
+  const said = (code: PlainError['code']): string[] => {
+    const words = statusWords({ ...facts, phase: 'waiting', retryAt: 5000, error: { code, message: 'm' } }, false, 2100)
+    expect(words).toMatchObject({ mood: 'calm', detail: expect.stringContaining('Trying again in 3 s') })
+    return [words.phase, words.detail]
+  }
+  expect(said('server_error')[0]).toBe('Interrupted')
+  expect(said('token_failed')[0]).toBe('No connection')
+  expect(said('rate_limited')).toEqual(['Slowing down', expect.stringContaining('asks for a pause')])
+  expect(said('page_too_large')).toEqual(['Stuck', expect.stringContaining('too large')])
+  expect(said('worker_crashed')).toEqual(['Restarting', expect.stringContaining('worker ended and is started again')])
+  expect(said('worker_failed')[0]).toBe('Restarting')
+  expect(said('storage_closed')).toEqual(['Restarting', expect.stringContaining('database, and it is opened again')])
+})
+
+test('each trouble that needs somebody says what to do', () => {
+  const said = (phase: 'stopped' | 'storage-problem', code: PlainError['code']) =>
+    statusWords({ ...facts, phase, error: { code, message: 'The message says what.' } }, false, 0)
+  expect(said('storage-problem', 'storage_full')).toMatchObject({
+    phase: 'Storage full',
+    mood: 'bad',
+    detail: expect.stringMatching(/Free some space.*by itself.*can be read/),
+  })
+  expect(said('storage-problem', 'storage_unavailable')).toMatchObject({ phase: 'Storage trouble', mood: 'bad' })
+  expect(said('stopped', 'worker_crashed')).toMatchObject({ phase: 'Failed', detail: expect.stringMatching(/Reload/) })
+  expect(said('stopped', 'account_mismatch')).toMatchObject({ phase: 'Stopped', detail: 'The message says what.' })
+})
+
+test('what lies aside and what room is left is said beside "in sync"', () => {
+  const idle = { ...facts, phase: 'idle', lastSyncedAt: 1000 } as const
+  const detail = (more: Partial<Status>): string =>
+    statusWords({ ...idle, ...more } as Status, false, 0).detail.replace(/^[^.]*/, '')
+  expect(detail({})).toBe('')
+  expect(detail({ quarantined: 3 })).toBe('. 3 set aside because they cannot be shown')
+  expect(detail({ stuck: 1, unreadable: 1 })).toBe('. 2 stuck at the server')
+  expect(detail({ storage: { ...facts.storage, low: true } })).toMatch(/nearly full: free some space/)
 })
