@@ -1,6 +1,7 @@
 /**
  * `npm run prove [-- SCHEDULES [KILLS]]`: the full counts, by hand before an issue closes (R42). Runs the simulation with
- * many schedules, the hunt for planted bugs, crash points, byte cuts and hostile answers in full, all tests with many browser kills, and the size check, and writes what
+ * many schedules, the hunt for planted bugs, all crash points, byte cuts and hostile answers, all tests with many browser
+ * kills, and the size check, and writes what
  * came out, with the commit, to `docs/proof/`.
  */
 import { execFileSync, spawn } from 'node:child_process'
