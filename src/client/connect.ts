@@ -67,8 +67,6 @@ export function connect({ spawn, after, request, clock, receive, ended }: Connec
     handshake.abort()
     if (end === null) receive(data)
   }
-  // Not every browser tells of a worker that was ended from outside in another way.
-  port.addEventListener('close', () => fail())
   const opened = open()
   // Whoever wants to know asks `ready` or `status`; nobody has to.
   opened.catch(() => undefined)

@@ -102,15 +102,6 @@ describe('a worker that dies', () => {
     await sync.ready
   })
 
-  it('that was ended without an error event is noticed, too (F19, F20)', async () => {
-    const { sync, nth, another } = setUp()
-    await sync.ready
-    nth(0).worker.terminate()
-    await vi.waitFor(() => expect(sync.status.getSnapshot()).toMatchObject({ error: { code: 'worker_crashed' } }))
-    await another()
-    expect(await sync.city.count()).toBe(0)
-  })
-
   it('leaves live queries their rows until another worker has read them anew, as a difference (F19, R39)', async () => {
     const { sync, nth, another } = setUp()
     await sync.ready
