@@ -1,11 +1,13 @@
 /**
- * The real service core as the engine's `Http`, through a network that can be told to misbehave. What a fault
+ * The real service core as the engine's `Http`, over the wire of the public kit (`src/testing`). What a fault
  * does is decided once per request, so a test can script it and a simulation can draw it.
  */
-import { aborted, type Clock } from '../../src/clock.ts'
+import type { Clock } from '../../src/clock.ts'
 import { SyncError } from '../../src/errors.ts'
 import type { Http, HttpRequest, HttpResponse } from '../../src/engine/transport.ts'
 import type { Exchange } from '../../src/service/exchange.ts'
+import type { Fault as KitFault } from '../../src/testing/fault.ts'
+import { createWire, type WireAnswer } from '../../src/testing/wire.ts'
 
 export type Fault =
   | { readonly kind: 'none' }
@@ -13,7 +15,7 @@ export type Fault =
   | { readonly kind: 'lost-request' }
   /** The server does its work, the answer never arrives. */
   | { readonly kind: 'lost-answer' }
-  /** The answer is cut after a share of its text, without anybody noticing. */
+  /** The answer is cut after a share of its bytes, without anybody noticing. */
   | { readonly kind: 'cut'; readonly share: number }
   /** Something on the way answers instead. */
   | {
@@ -44,9 +46,6 @@ export interface NetworkOptions {
   readonly alive?: () => boolean
 }
 
-/** A header that a request has whose answer nobody hears. */
-export const UNHEARD = 'x-unheard'
-
 const never = new Promise<never>(() => {})
 
 export function createNetwork({
@@ -58,75 +57,62 @@ export function createNetwork({
   alive = () => true,
 }: NetworkOptions): Network {
   const log: string[] = []
-
-  async function travel(request: HttpRequest): Promise<void> {
-    await clock.sleep(delayMs(request))
-    if (!alive()) await never
-    if (request.signal.aborted) throw aborted()
-  }
+  const send = createWire({ exchange, clock, wire, delayMs: (request) => delayMs(request as HttpRequest) })
 
   async function http(request: HttpRequest): Promise<HttpResponse> {
     const path = new URL(request.url).pathname.replace(/sync\/[^/]{9,}\//, 'sync/SESSION/')
     const what = fault(request)
-    if (what.kind === 'outlives') await wire.sleep(delayMs(request))
-    else await travel(request)
-    const headers = new Map(Object.entries(request.headers).map(([name, value]) => [name.toLowerCase(), value]))
-    headers.set('user-agent', 'test')
-    const say = (outcome: string): void => {
-      log.push(`${request.method} ${path} -> ${outcome}`)
+    let served = ''
+    const say = (outcome: string): void => void log.push(`${request.method} ${path} -> ${outcome}`)
+    try {
+      const answer = await send(request, kitFault(what), (status) => {
+        served = `${status} `
+      })
+      if (!alive()) await never
+      say(what.kind === 'cut' ? `${answer.status} cut` : String(answer.status))
+      return response(answer)
+    } catch (error) {
+      if (!alive()) await never
+      if (error instanceof TypeError) say(`${served}lost`)
+      throw error
     }
-    if (what.kind === 'lost-request') {
-      say('lost')
-      throw new TypeError('network')
-    }
-    if (what.kind === 'status') {
-      say(String(what.status))
-      return response(
-        what.status,
-        {
-          ...(what.retryAfter === undefined ? {} : { 'retry-after': what.retryAfter }),
-          ...(what.contentType === undefined ? {} : { 'content-type': what.contentType }),
-        },
-        what.body ?? '',
-      )
-    }
-    const arrived = {
-      method: request.method,
-      url: request.url,
-      headers: { get: (name: string) => headers.get(name.toLowerCase()) ?? null },
-      body: request.body,
-    }
-    if (what.kind === 'twice') {
-      const again = {
-        ...arrived,
-        headers: { get: (name: string) => (name === UNHEARD ? '1' : arrived.headers.get(name)) },
-      }
-      void wire.sleep(what.afterMs).then(() => exchange(again))
-    }
-    const answer = await exchange(arrived)
-    await travel(request)
-    if (what.kind === 'lost-answer') {
-      say(`${answer.status} lost`)
-      throw new TypeError('network')
-    }
-    const body = answer.body ?? ''
-    say(what.kind === 'cut' ? `${answer.status} cut` : String(answer.status))
-    return response(
-      answer.status,
-      answer.headers,
-      what.kind === 'cut' ? body.slice(0, Math.floor(body.length * what.share)) : body,
-    )
   }
 
   return { http, log }
 }
 
-function response(status: number, headers: Readonly<Record<string, string>>, body: string): HttpResponse {
+function kitFault(fault: Fault): KitFault | null {
+  switch (fault.kind) {
+    case 'none':
+      return null
+    case 'lost-request':
+      return { kind: 'drop-request' }
+    case 'lost-answer':
+      return { kind: 'drop-answer' }
+    case 'cut':
+      return { kind: 'cut', silent: true, keep: (length) => Math.floor(length * fault.share) }
+    case 'outlives':
+      return { kind: 'outlive' }
+    case 'twice':
+      return { kind: 'duplicate', afterMs: fault.afterMs }
+    case 'status': {
+      const { status, retryAfter, contentType, body = '' } = fault
+      const headers = {
+        ...(retryAfter === undefined ? {} : { 'retry-after': retryAfter }),
+        ...(contentType === undefined ? {} : { 'content-type': contentType }),
+      }
+      return { kind: 'status', status, headers, body }
+    }
+  }
+}
+
+function response({ status, headers, body }: WireAnswer): HttpResponse {
   const lower = new Map(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+  const text = typeof body === 'string' ? body : new TextDecoder().decode(body ?? undefined)
   return {
     status,
     header: (name) => lower.get(name.toLowerCase()) ?? null,
     text: (maxBytes) =>
-      body.length > maxBytes ? Promise.reject(new SyncError('page_too_large', 'too large')) : Promise.resolve(body),
+      text.length > maxBytes ? Promise.reject(new SyncError('page_too_large', 'too large')) : Promise.resolve(text),
   }
 }

@@ -3,21 +3,11 @@
  * and `setImmediate`, on which fake-indexeddb runs) becomes a task here; one ready task runs at a time, drawn
  * by the seed, and all microtasks drain before the next. Equal seed, equal schedule.
  */
-import { aborted, type Clock, type Random } from '../../src/clock.ts'
+import { aborted, type Clock } from '../../src/clock.ts'
+
+export { seeded, seededRandom } from '../../src/testing/random.ts'
 
 const realImmediate = globalThis.setImmediate
-
-/** A small seeded generator (mulberry32); separate streams keep one change from reshuffling everything. */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let t = state
-    t = Math.imul(t ^ (t >>> 15), t | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-  }
-}
 
 export interface Scheduler {
   readonly now: number
@@ -120,10 +110,4 @@ export function virtualClock(scheduler: Scheduler, alive: () => boolean = () => 
         signal?.addEventListener('abort', stop, { once: true })
       }),
   }
-}
-
-export function seededRandom(next: () => number): Random {
-  const hex = (digits: number): string =>
-    Array.from({ length: digits }, () => Math.floor(next() * 16).toString(16)).join('')
-  return { float: next, uuid: () => `${hex(8)}-${hex(4)}-4${hex(3)}-a${hex(3)}-${hex(12)}` }
 }
