@@ -17,7 +17,7 @@ export function schemaOutdated(cause?: unknown): SyncError {
 }
 
 export function storageClosed(cause?: unknown): SyncError {
-  return new SyncError('storage_closed', 'The database was closed or deleted under this tab; reload the page.', {
+  return new SyncError('storage_closed', 'The database was closed or deleted; reload the page.', {
     cause,
   })
 }
