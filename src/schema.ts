@@ -110,7 +110,7 @@ export function defineSchema<const C extends Collections>(schema: Schema<C>): Sc
     const fields = typeof key === 'function' ? ['id'] : listOf(key)
     check(fields.length > 0 && areNames(fields), `${name}: key must name a field, none twice; leave it out for "id"`)
     for (const to of Object.values(options.references ?? {}))
-      check(typeof to !== 'string' || to in collections, `${name}: there is no collection "${String(to)}" to refer to`)
+      if (typeof to === 'string') check(to in collections, `${name}: there is no collection "${to}" to refer to`)
     for (const field of indexes.flatMap(fieldsOf))
       check(FIELD.test(field), `${name}: "${field}" cannot be indexed: letters, digits and _ only`)
     check(areNames(indexes.map(nameOf)), `${name}: an index is declared twice: ${indexes.map(nameOf).join()}`)

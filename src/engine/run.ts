@@ -58,8 +58,9 @@ export async function runOnce(deps: RunDeps, signal: AbortSignal): Promise<RunRe
   try {
     result = await readAll(deps, acks, signal)
   } catch (error) {
-    // What cannot be read, again and again, must not keep edits here (L3).
-    if (isOfReading(toPlain(error))) await pushAll()
+    // What cannot be read, again and again, must not keep edits here (L3), if it is known how this server takes them (R17).
+    const { capabilities, lastSyncedAt } = await store.device.sync()
+    if ((capabilities ?? lastSyncedAt) !== null && isOfReading(toPlain(error))) await pushAll()
     throw error
   }
   if (result.end === 'wiped') return result

@@ -12,7 +12,7 @@ import { mergeEdit } from './merge-edit.ts'
 import { result } from './native.ts'
 import type { Overlay } from './overlay.ts'
 import { createRecordMap, type RecordMap } from './record-map.ts'
-import { tableName, type OutboxMeta, type SyncRow, type TableRow, type TypeAndId } from './rows.ts'
+import { tableName, type OutboxMeta, type TableRow, type TypeAndId } from './rows.ts'
 
 /** The outbox as it will be. */
 export interface Draft {
@@ -20,9 +20,10 @@ export interface Draft {
   edits(): readonly Edit[]
   /** The order of the next new edit. */
   next(): number
-  /** Sessions asked for so far, and the last that proved "in sync". */
+  /** Sessions asked for so far. */
   readonly run: number
-  readonly clean: number
+  /** Whether a record of which there is no truth is gone: all was downloaded, and it is not in quarantine. The leader's. */
+  isGone(type: string, id: string): Promise<boolean>
   /** Server truth, as of this transaction. Its collection must be among the change's. */
   truth(type: string, id: string): Promise<Truth>
   /** The record as it looks with the draft's edits. */
@@ -71,6 +72,7 @@ export function createOutboxLog(deps: OutboxLogDeps): OutboxLog {
   return {
     async change(lease, types, work, records = []) {
       const tables = [...new Set(types)].map(tableName)
+      if (lease !== null) tables.push('quarantine')
       for (;;) {
         const done = await native.write('strict', ['meta', 'outbox', ...tables], async (store) => {
           const asked = createRecordMap<Promise<TableRow | undefined>>()
@@ -93,7 +95,11 @@ export function createOutboxLog(deps: OutboxLogDeps): OutboxLog {
             const row = await (asked.get(type, id) ?? result<TableRow | undefined>(store(tableName(type)).get(id)))
             return { rev: row?.rev ?? 0, row: row?.data ?? null }
           }
-          const draft = createDraft(edits, specs, meta, sync, truths, read)
+          const isGone = async (type: string, id: string): Promise<boolean> =>
+            (sync?.clean ?? 0) > 0 &&
+            overlay.bad(type, id) === undefined &&
+            (await result(store('quarantine').getKey([type, id]))) === undefined
+          const draft = createDraft(edits, specs, meta, sync?.started ?? 0, truths, read, isGone)
           const value = await work(draft.draft)
           const change = draft.change()
           if (change !== null) {
@@ -123,9 +129,10 @@ function createDraft(
   edits: Edits,
   specs: ReadonlyMap<string, CollectionSpec>,
   meta: OutboxMeta,
-  sync: SyncRow | undefined,
+  run: number,
   truths: RecordMap<Truth>,
   read: (type: string, id: string) => Promise<Truth>,
+  isGone: Draft['isGone'],
 ): { readonly draft: Draft; change(): OutboxChange | null } {
   let { next } = meta
   const puts = new Map<string, OutboxRow>()
@@ -151,8 +158,8 @@ function createDraft(
   const draft: Draft = {
     edits: list,
     next: () => next++,
-    run: sync?.started ?? 0,
-    clean: sync?.clean ?? 0,
+    run,
+    isGone,
     truth,
     async look(type, id) {
       const { row } = await truth(type, id)

@@ -7,7 +7,7 @@ import type { Clock, Random } from '../clock.ts'
 import { SyncError } from '../errors.ts'
 import { canonicalId } from '../keys.ts'
 import { own, type CollectionSpec, type Row } from '../schema.ts'
-import type { Alias, Edit, EditInfo, EditProblem, EditRequest, OutboxRow, OutboxSnapshot, WriteOp } from './edit.ts'
+import type { Edit, EditInfo, EditProblem, EditRequest, OutboxSnapshot, WriteOp } from './edit.ts'
 import { infoOf } from './edit.ts'
 import { refersTo, renamed } from './edit-order.ts'
 import type { Edits } from './edits.ts'
@@ -293,5 +293,3 @@ function keyOf(row: Row | null, { keyField }: CollectionSpec): string | number |
   const key = row === null || keyField === null ? undefined : own(row, keyField)
   return typeof key === 'string' || typeof key === 'number' ? key : undefined
 }
-
-export type { Alias, OutboxRow }

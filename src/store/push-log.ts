@@ -155,8 +155,7 @@ export function createPushLog({ log, edits, specs, clock, random }: OutboxDeps):
               .filter((one) => one.type === edit.type && one.key === edit.key && one.n < edit.n)
             const spec = specs.get(edit.type) as CollectionSpec
             const row = earlier.reduce<Row | null>((now, one) => mergeEdit(one, now, spec).row, truth.row)
-            const unknown = row === null && truth.rev === 0 && draft.clean === 0
-            // What was never downloaded is not gone.
+            const unknown = row === null && truth.rev === 0 && !(await draft.isGone(edit.type, edit.key))
             const sent = resolve(draft, edit, terms, lease.epoch, unknown ? edit.base : row)
             if (sent !== null) outgoing.push(sent)
           }

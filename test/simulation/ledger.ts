@@ -245,7 +245,7 @@ export function createLedger({ device, machine, conflict, server, fail }: Ledger
         if (row.kind === 'conflict') counts.conflicts++
         if (row.kind !== 'edit') continue
         counts.made++
-        origins.set(row.id, { device, n: row.n })
+        origins.set(row.id, { device, n: row.n, key: row.key })
         if (row.state !== 'queued') lose(row, 'is new and not queued')
       }
       for (const row of rows.values())

@@ -24,6 +24,8 @@ export interface Version {
 export interface EditOrigin {
   readonly device: number
   readonly n: number
+  /** The key it was made under: while a create is unanswered its record may have come under the real one too. */
+  readonly key: string
 }
 
 /** What the service answered to an edit's requests. */
@@ -157,7 +159,7 @@ export function createWatchedServer(deps: ServerDeps): WatchedServer {
       fail('reference', `${type} ${id} refers to thing ${to}, which the server never knew`)
     const from = origin(edit)
     if (from === undefined) return
-    const place = `${from.device} ${type} ${id}`
+    const place = `${from.device} ${type} ${id} ${from.key}`
     if (from.n < (lastOf.get(place) ?? 0)) fail('order', `edits of ${type} ${id} took effect out of order`)
     lastOf.set(place, from.n)
   }

@@ -53,8 +53,12 @@ export function createSight(deps: {
   const waits = (field: string, value: unknown): boolean =>
     ledger.edits().some((edit) => edit.state !== 'confirmed' && !edit.parked && edit.value[field] === value)
 
-  /** Once deleted and made anew, a record is another: what an edit that waits makes of it may be what it was before. */
-  const another = (type: string, id: string): boolean => server.versions(type, id).some(({ data }) => data === null)
+  /**
+   * Once deleted and made anew, a record is another: what an edit that waits makes of it may be what it was before. And
+   * while its newest version is in quarantine its last valid row is shown, marked stale (R31).
+   */
+  const another = (type: string, id: string): boolean =>
+    server.versions(type, id).some(({ data }) => data === null || typeof data['name'] !== 'string')
 
   return {
     saw(where, type, id, row) {

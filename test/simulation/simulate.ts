@@ -456,7 +456,8 @@ export async function simulate(seed: number): Promise<Outcome> {
         await drive(one.follow())
         await compare(one)
         await compareHandles(device, one)
-        if ((await drive(one.pendingAcks())).length > 0) diverges('ack keys are left over after a clean sync')
+        // A session that began meanwhile may have some; it must get rid of them.
+        while ((await drive(one.pendingAcks())).length > 0) await drive(clock.sleep(100))
       }
       await drive(Promise.all(living(device).map(async ({ process }) => (await process.ready).engine.close())))
     }
@@ -540,22 +541,24 @@ export async function simulate(seed: number): Promise<Outcome> {
   async function compareAll(store: Store, type: string): Promise<void> {
     const { objects } = await server.store.list('acme', ['everyone'], type, { page: 1, perPage: 100_000 })
     const want = new Map<string, string>()
-    let quarantined = 0
+    const unfit = new Set<string>()
     for (const { id, data } of objects) {
       if (data === null) continue
       if (typeof data['name'] === 'string') want.set(canonicalId(id)!, JSON.stringify(data))
-      else quarantined++
+      else unfit.add(canonicalId(id)!)
     }
     const all = await drive(store.find(compileQuery({ collection: type, where: {} }, store.specOf(type))))
     const states = new Map(all.map(({ id }) => [id, store.stateOf(type, id)]))
     const have = new Map(
-      all.filter(({ id }) => states.get(id) !== 'stale').map(({ id, row }) => [id, JSON.stringify(row)]),
+      all
+        .filter(({ id }) => states.get(id) !== 'stale' && !unfit.has(id))
+        .map(({ id, row }) => [id, JSON.stringify(row)]),
     )
     for (const [id, text] of want)
       if (have.get(id) !== text) diverges(`${type} ${id} is ${have.get(id) ?? 'missing'} and should be ${text}`)
     for (const id of have.keys()) if (!want.has(id)) diverges(`${type} ${id} should not be here`)
     const stale = all.length - have.size
-    if (stale > quarantined) diverges(`${stale} rows are stale, ${quarantined} are quarantined`)
+    if (stale > unfit.size) diverges(`${stale} rows are stale, ${unfit.size} are quarantined`)
     for (const [id, state] of states)
       if (state === 'pending' || state === 'failed') diverges(`${type} ${id} is ${state} and there is no edit`)
   }

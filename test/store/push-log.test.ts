@@ -598,6 +598,17 @@ describe('a wipe', () => {
     expect(await tab.get('thing', 1)).toEqual({ id: 1, a: 1, b: 2 })
   })
 
+  it('and a clean session after it do not make a record in quarantine a deleted one (R31, I14)', async () => {
+    const tab = await withThing()
+    await tab.write(update('thing', 1, { a: 2 }))
+    const lease = await tab.store.wipe(tab.lease)
+    const odd = item({ id: 1, rev: 9, event: 'odd', data: { id: 1 } })
+    await tab.store.commit(lease, [page(odd)], { ...session, run: 1 })
+    await tab.store.device.updateSync(lease, { clean: 1 })
+    const sent = await tab.store.outbox.take(lease, 9, KEYS, new Set())
+    expect(sent.map(({ request }) => `${request.method} ${request.path}`)).toEqual(['PUT /v2/things/1'])
+  })
+
   it('of a sign-out keeps them or drops them, as asked; the next open has signed in again (R28, I14)', async () => {
     for (const keep of [true, false]) {
       const factory = new IDBFactory()
