@@ -22,6 +22,7 @@ describe('the plan of the benchmark', () => {
       'sync 10000/100/50',
       'unsettled 100000/100/0',
       'load 100000/100/0',
+      'writes 100000/100/0',
     ])
   })
 
