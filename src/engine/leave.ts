@@ -82,6 +82,8 @@ export function createLeaving({ store, clock, board, log, asOwner, stop, tell }:
       await leave()
       if (unsent() > 0) return
       await clock.sleep(FAREWELL_MS)
+      // Somebody has signed in again meanwhile.
+      if ((await store.device.sync()).signedOut !== true) return
       if (!(await store.destroy())) log('info', 'logout.shell')
     },
   }

@@ -176,7 +176,7 @@ export function createMeeting(
     if (server.account !== null && identity.account !== null && server.account !== identity.account)
       throw new SyncError(
         'account_mismatch',
-        'The token is of another account than the data here; give createSync that account, or call restart().',
+        'The token is of another account than the data here; give createSync that account, or discard what is unsent and call restart().',
       )
     const { capabilities } = server
     onCapabilities(server)

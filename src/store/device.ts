@@ -128,11 +128,13 @@ export function createDevice(database: Database, random: Random): Device {
   function clear(lease: Lease, keepOutbox: boolean, signedOut: boolean): Promise<Lease> {
     const names = dexie.tables.map(({ name }) => name)
     return native.write('strict', names, async (store) => {
-      const { log, sync = NOTHING_YET, outbox = NO_OUTBOX } = await readAsLeader(store, database, lease)
+      const { identity: last, log, sync = NOTHING_YET, outbox = NO_OUTBOX } = await readAsLeader(store, database, lease)
       const edits = await result<OutboxRow[]>(store('outbox').getAll())
       const meta = store('meta')
       for (const name of names) store(name).clear()
-      const identity = freshIdentity(lease.epoch)
+      // Unsent edits stay with their account (R22).
+      const kept = keepOutbox && edits.some((row) => row.kind === 'edit' && row.state !== 'confirmed')
+      const identity = { ...freshIdentity(lease.epoch), account: kept ? last.account : null }
       // The sequence goes on, so that what other tabs still hold in memory lies at or below the mark and counts for nothing.
       for (const row of [
         identity,

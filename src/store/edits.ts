@@ -134,7 +134,8 @@ export function createEdits(specs: ReadonlyMap<string, CollectionSpec>): Edits {
   }
 
   function end(gone: Edit, discarded: boolean): void {
-    ended.set(gone.id, { ...infoOf(gone), state: discarded ? 'discarded' : 'synced' })
+    const key = aliasOf.get(gone.type, gone.key)?.jsonKey ?? gone.jsonKey
+    ended.set(gone.id, { ...infoOf(gone), key, state: discarded ? 'discarded' : 'synced' })
     if (ended.size > ENDED_KEPT) for (const [oldest] of ended) if (ended.delete(oldest)) break
   }
 

@@ -185,7 +185,7 @@ function createDraft(
       const { type, key } = edit
       if (real === key) return
       const alias: Alias = { kind: 'alias', id: `alias ${edit.id}`, n: next++, type, from: key, to: real, jsonKey }
-      puts.set(alias.id, alias)
+      if (edit.temporary) puts.set(alias.id, alias)
       for (const one of list()) {
         const spec = specs.get(one.type)
         if (spec === undefined) continue

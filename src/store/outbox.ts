@@ -221,7 +221,10 @@ export function createOutbox(deps: OutboxDeps): Outbox {
             'invalid_argument',
             'Only inserts and updates that the server does not have can be edited.',
           )
-        const patch = named(given, spec)
+        const { [spec.keyField as string]: key, ...fields } = given
+        if (key !== undefined && edits.realId(edit.type, canonicalId(key) ?? '') !== edit.key)
+          throw new SyncError('invalid_argument', 'A key cannot be changed.')
+        const patch = named(fields, spec)
         if (draft.edits().some((one) => one.op === 'insert' && one.n > edit.n && refersTo(patch, spec, one)))
           throw new SyncError('invalid_argument', 'It names a record that is made later: write another edit.')
         const was = { ...fieldsOf(edits.before(edit) ?? {}, patch), ...edit.value }

@@ -172,7 +172,7 @@ export function createPushLog({ log, edits, specs, clock, random }: OutboxDeps):
 const GONE: EditProblem = {
   code: 'conflict',
   status: null,
-  message: 'The record was deleted at the server meanwhile; discard the edit, or make the record anew.',
+  message: 'The record was deleted at the server meanwhile; discard the edit, then the record can be made anew.',
   fields: [],
 }
 
@@ -208,7 +208,7 @@ function requestFor(edit: Edit, value: Row, spec: CollectionSpec, terms: WriteTe
   const [, map, member] = /^(\w+)\[(.+)\]$/.exec(create.upsert) ?? []
   const inner = map === undefined ? data : ((own(data, map) ?? {}) as Row)
   const wanted = own(inner, member ?? create.upsert)
-  const match = typeof wanted === 'string' ? whole(wanted) : typeof wanted === 'number' ? wanted : id
+  const match = typeof wanted === 'string' && wanted !== '' ? whole(wanted) : typeof wanted === 'number' ? wanted : id
   const named = { ...inner, [member ?? create.upsert]: match }
   const body = JSON.stringify({ data: map === undefined ? named : { ...data, [map]: named } })
   const filter = `${encodeURIComponent(create.upsert)}=${encodeURIComponent(String(match))}`

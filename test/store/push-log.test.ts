@@ -573,6 +573,36 @@ describe('a conflict', () => {
   })
 })
 
+describe('a key', () => {
+  it('is the real one also for a handle whose create was answered after its record had come (R18)', async () => {
+    const tab = await withThing()
+    const [edit] = await tab.write(insert('contact', -5, { name: 'Ann' }))
+    await tab.take()
+    await tab.answer({ id: String(edit?.id), kind: 'unknown' })
+    await tab.receive(1, item({ type: 'contact', id: 17, rev: 3, data: { id: 17, name: 'Ann' } }))
+    await tab.take()
+    await tab.accept(String(edit?.id), { id: 17, name: 'Ann' }, 3)
+    expect(tab.store.outbox.find(String(edit?.id))).toMatchObject({ key: 17, state: 'synced' })
+  })
+
+  it('is never sent or changed by editing an edit (R18)', async () => {
+    const tab = await withThing()
+    const [edit] = await tab.write(insert('contact', -5, { name: 'Ann' }))
+    await tab.store.outbox.edit(String(edit?.id), { id: -5, name: 'Bob' })
+    expect(await code(tab.store.outbox.edit(String(edit?.id), { id: 6 }))).toBe('invalid_argument')
+    expect((await tab.take()).map(bodyOf)).toEqual([{ name: 'Bob' }])
+  })
+
+  it('of the own that a server replaced hides no other record (R18)', async () => {
+    const tab = await withThing()
+    const [edit] = await tab.write(insert('contact', 5, { name: 'mine' }, false))
+    await tab.take(VENDOR)
+    await tab.accept(String(edit?.id), { id: 77, name: 'mine' }, null)
+    await tab.receive(2, item({ type: 'contact', id: 5, rev: 3, data: { id: 5, name: 'other' } }))
+    expect(await tab.get('contact', 5)).toMatchObject({ name: 'other' })
+  })
+})
+
 describe('a wipe', () => {
   it('keeps every edit, and none of them is taken for done or for gone before the data is back (R23, I14)', async () => {
     const tab = await withThing()
@@ -607,6 +637,17 @@ describe('a wipe', () => {
     await tab.store.device.updateSync(lease, { clean: 1 })
     const sent = await tab.store.outbox.take(lease, 9, KEYS, new Set())
     expect(sent.map(({ request }) => `${request.method} ${request.path}`)).toEqual(['PUT /v2/things/1'])
+  })
+
+  it('leaves unsent edits to the account they were made under, whoever has the token now (R22)', async () => {
+    const tab = await withThing()
+    await tab.store.device.setServer(tab.lease, { account: 'acme' })
+    const [edit] = await tab.write(insert('contact', -5, { name: 'Ann' }))
+    const lease = await tab.store.wipe(tab.lease)
+    expect((await tab.store.device.identity()).account).toBe('acme')
+    await tab.store.outbox.discard(String(edit?.id))
+    await tab.store.wipe(lease)
+    expect((await tab.store.device.identity()).account).toBeNull()
   })
 
   it('of a sign-out keeps them or drops them, as asked; the next open has signed in again (R28, I14)', async () => {
