@@ -131,8 +131,7 @@ export function createPushLog({ log, edits, specs, clock, random }: OutboxDeps):
 
   return {
     take: (lease, most, terms, except) => {
-      const types = sendable(edits.all(), specs, except).map(({ type }) => type)
-      if (types.length === 0) return Promise.resolve([])
+      if (sendable(edits.all(), specs, except).length === 0) return Promise.resolve([])
       return log.change(lease, [...specs.keys()], async (draft) => {
         const outgoing: OutgoingEdit[] = []
         const ready = (): readonly Edit[] => sendable(draft.edits(), specs, except)
