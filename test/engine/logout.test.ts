@@ -29,6 +29,18 @@ function deafMachine(): Machine {
 }
 
 describe('logout()', () => {
+  it('leaves the database to whoever signs in again before it is deleted (R28, I14)', () =>
+    inWorld({ contacts: 3 }, async (world) => {
+      const [one] = await twoTabs(world)
+      const leaving = one.engine.logout('refuse')
+      await world.until(async () => (await one.store.device.sync().catch(() => null))?.signedOut === true, 5_000)
+      const next = await world.open()
+      await insert(next)
+      await leaving
+      expect(await databases(world.machine)).toBe(1)
+      await world.until(async () => (await world.contacts()).length === 4)
+    }))
+
   it('from either tab stops both, removes the data, and nothing is sent any more (R28, promise 8)', async () => {
     for (const who of [0, 1])
       await inWorld({ contacts: 30 }, async (world) => {

@@ -121,6 +121,21 @@ describe('a run', () => {
       )
   })
 
+  it('that was never met gets no edit: nobody knows yet how it keeps a repeated one apart (R13, R17)', () =>
+    inWorld(
+      {
+        contacts: 3,
+        fault: (_request, path) => (path.endsWith('/start') ? { kind: 'status', status: 500 } : undefined),
+      },
+      async ({ open, clock, contacts }) => {
+        const tab = await open()
+        await insert(tab)
+        await clock.sleep(60_000)
+        expect((await contacts()).length).toBe(3)
+        expect(tab.engine.status.current).toMatchObject({ phase: 'waiting', outbox: { pending: 1 } })
+      },
+    ))
+
   it('is proved before all edits have left: now() does not wait for them (R10)', () =>
     inWorld({ contacts: 3, delayMs: 500 }, async ({ open, now, until }) => {
       const tab = await open()

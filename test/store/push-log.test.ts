@@ -361,6 +361,13 @@ describe('a create', () => {
     expect(await tab.get('asked', 7)).toEqual({ id: 7, name: 'theirs' })
   })
 
+  it('by upsert takes an empty text for none, or two blank forms would be one record (R17)', async () => {
+    const tab = await withThing()
+    const [edit] = await tab.write(insert('matched', -1, { email: '', name: 'A' }))
+    const sent = await tab.take(VENDOR)
+    expect(sent.map(({ request }) => request.path)).toEqual([`/v2/matcheds/upsert?email=${edit?.id}`])
+  })
+
   it('by upsert names the field, with the operation id where the record says nothing there, and may be repeated (R17)', async () => {
     const tab = await withThing()
     const [a] = await tab.write(insert('matched', -1, { email: 'a b@c.d', name: 'A' }))
